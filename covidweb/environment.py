@@ -1,0 +1,85 @@
+"""Strict readers of environment variables: a typing error stops the start, in a sentence. Empty is as good as unset."""
+
+from __future__ import annotations
+
+import logging
+import os
+import zoneinfo
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+DATABASES = ("sqlite://", "postgres://", "postgresql://")
+BROKERS = ("redis://", "rediss://", "redis+socket://")
+
+
+def text(name: str, default: str) -> str:
+    return os.environ.get(name) or default
+
+
+def words(name: str, default: list[str]) -> list[str]:
+    """Separated by commas."""
+    return [word.strip() for word in os.environ.get(name, "").split(",") if word.strip()] or default
+
+
+def flag(name: str, *, default: bool) -> bool:
+    """A switch is `true` or `false`: 'yes', '1' or a typing error must not silently mean either."""
+    value = text(name, str(default)).strip().lower()
+    if value not in {"true", "false"}:
+        raise ImproperlyConfigured(f"{name} is '{value}'; it must be true or false.")
+    return value == "true"
+
+
+def count(name: str, *, default: int) -> int:
+    value = text(name, str(default))
+    if not value.isdecimal() or int(value) < 1:
+        raise ImproperlyConfigured(f"{name} is '{value}'; it must be a whole number greater than 0.")
+    return int(value)
+
+
+def seconds(name: str, *, default: float) -> float:
+    try:
+        value = float(text(name, str(default)))
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"{name} is '{os.environ[name]}'; it must be a number of seconds."
+        ) from None
+    if not 0 < value < float("inf"):
+        raise ImproperlyConfigured(f"{name} is {value}; it must be greater than 0.")
+    return value
+
+
+def time_zone(name: str, *, default: str) -> str:
+    value = text(name, default)
+    if value not in zoneinfo.available_timezones():
+        raise ImproperlyConfigured(f"{name} is '{value}'; it must be a zone like UTC or Europe/Berlin.")
+    return value
+
+
+def log_level(name: str, *, default: str) -> str:
+    value = text(name, default).upper()
+    if value not in logging.getLevelNamesMapping():
+        raise ImproperlyConfigured(f"{name} is '{value}'; it must be DEBUG, INFO, WARNING or ERROR.")
+    return value
+
+
+def database(name: str, *, default: str) -> dict[str, Any]:
+    """The address may hold a password, so no message repeats it."""
+    value = text(name, default)
+    try:
+        if value.startswith(DATABASES):
+            found: dict[str, Any] = environ.Env.db_url_config(value)
+            return found
+    except (ValueError, ImproperlyConfigured):
+        pass
+    raise ImproperlyConfigured(
+        f"{name} must be an address like postgres://USER:PASSWORD@HOST:5432/NAME or sqlite:////FOLDER/FILE."
+    )
+
+
+def broker(name: str, *, default: str) -> str:
+    value = text(name, default)
+    if not value.startswith(BROKERS):
+        raise ImproperlyConfigured(f"{name} must be an address like redis://HOST:6379/0.")
+    return value

@@ -1,0 +1,31 @@
+"""What every page shows: name, version, footer, theme, and whether results are late."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from diagnosis import texts
+from diagnosis.services import operations
+
+THEMES = ("dark", "light", "system")
+
+
+def site(request: HttpRequest) -> dict[str, Any]:
+    theme = request.COOKIES.get("theme", "")
+    # A request refused for its Host header reaches no middleware that would say who sent it.
+    user = getattr(request, "user", None)
+    return {
+        "site_name": settings.SITE_NAME,
+        "version": settings.VERSION,
+        "footer": texts.FOOTER,
+        "theme": theme if theme in THEMES else "dark",
+        "late": late_banner() if user and user.is_authenticated else None,
+    }
+
+
+def late_banner() -> texts.Wording | None:
+    minutes = operations.late_minutes()
+    return None if minutes is None else texts.late(minutes)

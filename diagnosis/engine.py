@@ -1,0 +1,247 @@
+"""THE SEAM to ml/: the only module that imports it, inside its functions, so that the web process never loads torch.
+
+Films are opened in a spawned child with limits (`develop`); the network runs in the process that holds it (`predict`).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from diagnosis import renditions
+from diagnosis.sandbox import ChildDiedError, ChildTimeoutError, Sandbox
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ml.checkpoint import Header
+    from ml.film import DicomFacts, Film
+    from ml.predict import Predictor
+
+log = logging.getLogger(__name__)
+
+
+class FilmRefusedError(Exception):
+    """A film that is turned away; `str()` is the sentence for the person who sent it."""
+
+
+class NoCheckpointError(Exception):
+    """The checkpoint's file is missing, damaged, or not the one that was registered."""
+
+
+@dataclass(frozen=True)
+class Developed:
+    """What is known of a film once its pixels are written; `facts` only for DICOM."""
+
+    source_format: str
+    width: int
+    height: int
+    bits: int
+    window_low: float
+    window_high: float
+    pixel_sha256: str
+    facts: DicomFacts | None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A film as the site keeps it: the folder of its renditions and the window it is shown through."""
+
+    folder: Path
+    window_low: float
+    window_high: float
+    bits: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the network says of one film; `cam` is the raw map (rows, columns), None below the band."""
+
+    probability: float
+    finding: str
+    cam: NDArray[np.float32] | None
+    duration_ms: float
+    precision: str
+
+
+# --- the way in ---
+
+
+def refusal_of_head(head: bytes) -> str | None:
+    """The sentence with which a file is turned away by its first bytes, or None if it may be a film."""
+    from ml import formats
+
+    return None if formats.sniff(head) else str(formats.refusal_of(head))
+
+
+def head_bytes() -> int:
+    """How many bytes of a file `refusal_of_head` wants to see."""
+    from ml import formats
+
+    return formats.HEAD_BYTES
+
+
+def develop(source: Path, folder: Path) -> Developed:
+    """Open a film in the child and write its renditions into `folder`. Raises FilmRefusedError."""
+    from ml.formats import RefusedFilmError
+
+    try:
+        return _in_darkroom(source, folder)
+    except RefusedFilmError as refused:
+        raise FilmRefusedError(str(refused)) from refused
+    except ChildTimeoutError:
+        raise FilmRefusedError(str(RefusedFilmError("timeout", seconds=settings.DECODE_TIMEOUT_S))) from None
+    except (ChildDiedError, MemoryError):
+        raise FilmRefusedError(str(RefusedFilmError("memory"))) from None
+
+
+def _in_darkroom(source: Path, folder: Path) -> Developed:
+    """A child that died may have been ended for no fault of this film, so a second one gets to see it."""
+    try:
+        return darkroom().run(_develop, source, folder, settings.MAX_MEGAPIXELS)
+    except ChildDiedError:
+        return darkroom().run(_develop, source, folder, settings.MAX_MEGAPIXELS)
+
+
+@cache
+def darkroom() -> Sandbox:
+    return Sandbox(timeout_s=settings.DECODE_TIMEOUT_S, memory_bytes=settings.DECODE_MEMORY_BYTES)
+
+
+def warm_darkroom() -> None:
+    """Start the child and import its decoders before the first film comes."""
+    darkroom().run(_import_decoders)
+
+
+def _import_decoders() -> None:
+    from ml import gate, images  # noqa: F401
+
+
+def _develop(source: Path, folder: Path, max_megapixels: int) -> Developed:
+    """Runs in the child: decode, check, write."""
+    import hashlib
+
+    from ml import formats, gate, images
+
+    with source.open("rb") as file:
+        source_format = formats.sniff(file.read(formats.HEAD_BYTES)) or ""
+    film = images.decode(source, limits=images.Limits(max_megapixels=max_megapixels))
+    gate.check(film)
+    renditions.write(folder, pixels=film.pixels, gray8=images.to_gray8(film))
+    return Developed(
+        source_format=source_format,
+        width=film.width,
+        height=film.height,
+        bits=film.bits,
+        window_low=film.low,
+        window_high=film.high,
+        pixel_sha256=hashlib.sha256(film.pixels.tobytes()).hexdigest(),
+        facts=film.facts,
+    )
+
+
+# --- the network ---
+
+_held: dict[str, Predictor] = {}
+
+
+def predict(films: Sequence[Stored], *, path: Path, sha256: str) -> list[Answer | Exception]:
+    """One answer a film, or the error that it met. Raises NoCheckpointError."""
+    predictor = hold(path=path, sha256=sha256)
+    opened = [_open(film) for film in films]
+    readable = [film for film in opened if not isinstance(film, Exception)]
+    started = time.perf_counter()
+    answers = iter(predictor(readable))
+    duration_ms = (time.perf_counter() - started) * 1000 / max(len(readable), 1)
+    return [
+        film if isinstance(film, Exception) else _answer(next(answers), predictor, duration_ms)
+        for film in opened
+    ]
+
+
+def hold(*, path: Path, sha256: str) -> Predictor:
+    """The checkpoint in memory, loaded when another one is asked for. Raises NoCheckpointError."""
+    if sha256 not in _held:
+        from ml.checkpoint import CheckpointError
+        from ml.predict import Predictor
+
+        try:
+            predictor = Predictor(path, threads=settings.INFERENCE_THREADS)
+        except (CheckpointError, OSError) as error:
+            raise NoCheckpointError(f"the checkpoint cannot be loaded: {error}") from error
+        if predictor.header.sha256 != sha256:
+            raise NoCheckpointError(f"{path.name} is not the checkpoint {sha256[:12]} that was registered")
+        _held.clear()
+        _held[sha256] = predictor
+    return _held[sha256]
+
+
+def served_sha256() -> str:
+    """The checkpoint that this process holds; empty if none."""
+    return next(iter(_held), "")
+
+
+def read_header(path: Path) -> Header:
+    """What a checkpoint file says of itself, without loading torch. Raises NoCheckpointError."""
+    from ml.checkpoint import CheckpointError, read_header
+
+    try:
+        return read_header(path)
+    except (CheckpointError, OSError) as error:
+        raise NoCheckpointError(str(error)) from error
+
+
+def write_heatmap(cam: NDArray[np.float32], path: Path, *, scale: float, width: int, height: int) -> None:
+    """The map as a transparent amber picture of the film's shape, whole or not at all."""
+    import io
+
+    from diagnosis.storage import write_durably
+    from ml.explain import colourise
+
+    size = renditions.heatmap_size(width, height)
+    picture = io.BytesIO()
+    colourise(cam, scale=scale, width=size[0], height=size[1]).save(picture, format="PNG", compress_level=1)
+    write_durably(path, [picture.getvalue()])
+
+
+def phantom_png(seed: int) -> bytes:
+    """A synthetic film for `manage.py demo`: it looks like a radiograph and shows nobody."""
+    import io
+
+    from PIL import Image
+
+    from ml.phantom import phantom
+
+    picture = io.BytesIO()
+    Image.fromarray(phantom(seed, 896, 1024)).save(picture, format="PNG")
+    return picture.getvalue()
+
+
+def _open(film: Stored) -> Film | Exception:
+    from ml import images
+
+    try:
+        return images.film_from_rendition(
+            film.folder / renditions.PIXELS, low=film.window_low, high=film.window_high, bits=film.bits
+        )
+    except (OSError, ValueError) as error:
+        log.warning("a stored film cannot be read: %s", error)
+        return error
+
+
+def _answer(answer: Any, predictor: Predictor, duration_ms: float) -> Answer:
+    return Answer(
+        probability=answer.probability,
+        finding=answer.finding,
+        cam=answer.cam,
+        duration_ms=duration_ms,
+        precision=predictor.precision,
+    )

@@ -1,0 +1,75 @@
+"""An analysis is the job that runs one checkpoint on one instance; a prediction is what came of it."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+
+from diagnosis.models.base import Job
+from diagnosis.models.imaging import Instance
+from diagnosis.models.training import Checkpoint
+from diagnosis.states import Finding, JobStatus, choices
+
+
+class Analysis(Job):
+    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="analyses")
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT
+    )
+
+    class Meta:
+        verbose_name_plural = "analyses"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["instance"],
+                condition=models.Q(status__in=JobStatus.WAITING),
+                name="analysis_one_waiting",
+            )
+        ]
+        indexes = [models.Index(fields=["status", "requested_at"], name="analysis_waiting")]
+
+    def __str__(self) -> str:
+        return f"analysis {self.pk} ({self.status})"
+
+
+class Prediction(models.Model):
+    """Which checkpoint said what, and how it looked at the film. Never changed, never overwritten."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    analysis = models.OneToOneField(Analysis, on_delete=models.CASCADE, related_name="prediction")
+    checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="predictions")
+    probability = models.FloatField(help_text="of COVID-19, at the prevalence of the reference set")
+    finding = models.CharField(max_length=12, choices=choices(Finding))
+    operating_point = models.FloatField()
+    band_low = models.FloatField()
+    band_high = models.FloatField()
+    preprocessing = models.CharField(max_length=12)
+    precision = models.CharField(max_length=8)
+    duration_ms = models.FloatField(help_text="of the network's share in its batch")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(probability__gte=0) & models.Q(probability__lte=1),
+                name="prediction_probability",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.finding} {self.probability:.2f}"
+
+
+class Heatmap(models.Model):
+    """The raw map and the scale it is shown at (rule A4). Absent below the band."""
+
+    prediction = models.OneToOneField(Prediction, on_delete=models.CASCADE, related_name="heatmap")
+    rows = models.PositiveSmallIntegerField()
+    columns = models.PositiveSmallIntegerField()
+    values = models.JSONField(help_text="rows × columns numbers, row by row, not below 0")
+    scale = models.FloatField(help_text="the value shown at full strength; one for each checkpoint")
+
+    def __str__(self) -> str:
+        return f"{self.rows} × {self.columns} map"

@@ -1,0 +1,28 @@
+"""What happened to which row, when and by whom. Written by `move()`, never by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+
+if TYPE_CHECKING:
+    from diagnosis.models.base import Stateful
+    from diagnosis.models.people import User
+
+
+class Event(models.Model):
+    at = models.DateTimeField(auto_now_add=True)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT)
+    kind = models.CharField(max_length=40)
+    object_id = models.UUIDField(db_index=True)
+    old = models.CharField(max_length=12)
+    new = models.CharField(max_length=12)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.object_id}: {self.old} → {self.new}"
+
+    @classmethod
+    def record(cls, row: Stateful, old: str, new: str, *, by: User | None) -> Event:
+        return cls.objects.create(kind=row._meta.model_name or "", object_id=row.pk, old=old, new=new, by=by)

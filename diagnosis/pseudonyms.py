@@ -1,0 +1,44 @@
+"""Keyed hashes in place of what names a patient (rules A5, A8)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from django.conf import settings
+
+# Crockford's base 32: no I, L, O or U, so that a pseudonym read aloud or copied by hand stays itself.
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+CHECK_ALPHABET = ALPHABET + "*~$=U"
+LENGTH = 8
+
+
+def keyed_hash(kind: str, value: str) -> str:
+    """64 hex digits; the same value of another kind has another hash."""
+    message = f"{kind}\0{value}".encode()
+    return hmac.new(settings.PSEUDONYM_KEY.encode(), message, hashlib.sha256).hexdigest()
+
+
+def normalised(patient_id: str) -> str:
+    """Case, blanks and punctuation do not make another patient."""
+    return "".join(character for character in patient_id.upper() if character.isalnum())
+
+
+def patient_key(*, issuer: str, patient_id: str) -> str | None:
+    """The key of a patient, or None for an empty or placeholder ID: such films belong to nobody (rule A5)."""
+    number = normalised(patient_id)
+    placeholders = {normalised(placeholder) for placeholder in settings.PLACEHOLDER_PATIENT_IDS}
+    if not number.strip("0") or number in placeholders:
+        return None
+    return keyed_hash("patient", f"{normalised(issuer)}\0{number}")
+
+
+def pseudonym_of(key: str) -> str:
+    """Two groups of four and a check character, 'K7QM-2X9D-5' (Crockford's modulo 37)."""
+    number = int(key, 16) % 32**LENGTH
+    check = CHECK_ALPHABET[number % 37]
+    digits = ""
+    for _ in range(LENGTH):
+        number, digit = divmod(number, 32)
+        digits = ALPHABET[digit] + digits
+    return f"{digits[:4]}-{digits[4:]}-{check}"

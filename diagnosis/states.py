@@ -1,0 +1,71 @@
+"""Every status and every move a row may make, as plain data. `Stateful.move()` is the only code that makes one."""
+
+from __future__ import annotations
+
+Transitions = dict[str, tuple[str, ...]]
+
+
+class UploadStatus:
+    """received ──► accepted | refused | duplicate | stopped"""
+
+    RECEIVED = "received"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    DUPLICATE = "duplicate"
+    STOPPED = "stopped"
+
+    TRANSITIONS: Transitions = {RECEIVED: (ACCEPTED, REFUSED, DUPLICATE, STOPPED)}
+
+
+class JobStatus:
+    """queued ──► running ──► succeeded | failed, and back to queued when the worker is lost (the sweeper only)"""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+
+    TRANSITIONS: Transitions = {
+        QUEUED: (RUNNING, CANCELLED),
+        RUNNING: (SUCCEEDED, FAILED, QUEUED, CANCELLING),
+        CANCELLING: (CANCELLED,),
+    }
+    WAITING = (QUEUED, RUNNING)
+
+
+class CheckpointStatus:
+    """candidate ──► promoted ⇄ retired; candidate ──► rejected; promoted, retired ──► withdrawn"""
+
+    CANDIDATE = "candidate"
+    PROMOTED = "promoted"
+    RETIRED = "retired"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+
+    TRANSITIONS: Transitions = {
+        CANDIDATE: (PROMOTED, REJECTED),
+        PROMOTED: (RETIRED, WITHDRAWN),
+        RETIRED: (PROMOTED, WITHDRAWN),
+    }
+
+
+class Finding:
+    """What a score shows, by the uncertain band stored in its checkpoint (rule A2)."""
+
+    ABOVE = "above"
+    UNCERTAIN = "uncertain"
+    BELOW = "below"
+
+
+class Role:
+    CLINICIAN = "clinician"
+    RADIOLOGIST = "radiologist"
+    ADMINISTRATOR = "administrator"
+
+
+def choices(values: type) -> list[tuple[str, str]]:
+    """(value, label) pairs of a status class, for a model field."""
+    found = [value for name, value in vars(values).items() if name.isupper() and isinstance(value, str)]
+    return [(value, value) for value in found]

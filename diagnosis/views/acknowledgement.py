@@ -1,0 +1,58 @@
+"""Everybody confirms once a version what the site is not; before that no other page opens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import quote
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_http_methods
+
+from diagnosis.services import accounts
+
+FREE = {"acknowledgement", "logout", "login", "health"}
+
+
+class AcknowledgementMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_: object) -> HttpResponseBase | None:
+        match = request.resolver_match
+        if not request.user.is_authenticated or match is None or match.url_name in FREE:
+            return None
+        if accounts.has_acknowledged(request.user):
+            return None
+        if match.url_name and match.url_name.startswith("api-"):
+            return _problem()
+        return redirect(f"{reverse('acknowledgement')}?next={quote(_wanted(request), safe='/')}")
+
+
+def _wanted(request: HttpRequest) -> str:
+    """Where to go on afterwards: what was asked for, if it is a page and not a form or a part of one."""
+    is_page = request.method in {"GET", "HEAD"} and not getattr(request, "htmx", False)
+    return request.get_full_path() if is_page else reverse("studies")
+
+
+def _problem() -> JsonResponse:
+    """RFC 9457, for programs."""
+    detail = "Sign in on a page and confirm the notice there first."
+    problem = {"title": "The notice of this version is not confirmed", "status": 403, "detail": detail}
+    return JsonResponse(problem, status=403, content_type="application/problem+json")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def confirm(request: HttpRequest) -> HttpResponse:
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    if not url_has_allowed_host_and_scheme(wanted, allowed_hosts=None):
+        wanted = reverse("studies")
+    if request.method == "POST" and request.user.is_authenticated:
+        accounts.acknowledge(request.user)
+        return redirect(wanted)
+    return render(request, "acknowledgement.html", {"text": accounts.acknowledgement_text(), "next": wanted})

@@ -1,0 +1,46 @@
+"""Pictures, to those who may see their study. They never change once written, so a browser may keep them for itself."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+from django.http import FileResponse, Http404, HttpRequest
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+
+from diagnosis import access, renditions
+
+keep = cache_control(private=True, max_age=86_400, immutable=True)
+
+
+@require_safe
+@keep
+def thumbnail(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
+    return _file(access.instance_for(request.user, pk).folder / renditions.THUMBNAIL)
+
+
+@require_safe
+@keep
+def preview(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
+    return _file(access.instance_for(request.user, pk).folder / renditions.PREVIEW)
+
+
+@require_safe
+@keep
+def pixels(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
+    return _file(access.instance_for(request.user, pk).folder / renditions.PIXELS)
+
+
+@require_safe
+@keep
+def heatmap(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
+    prediction = access.prediction_for(request.user, pk)
+    return _file(prediction.analysis.instance.folder / renditions.heatmap_name(prediction.pk))
+
+
+def _file(path: Path) -> FileResponse:
+    try:
+        return FileResponse(path.open("rb"))
+    except FileNotFoundError:
+        raise Http404("There is no such picture.") from None

@@ -1,0 +1,195 @@
+"""The manifest of films, its checks, and its films as arrays that training can read fast."""
+
+import csv
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ml.images import decode, to_gray8
+
+SPLITS = ("train", "val", "test")
+LABELS = {"noncovid": 0, "covid": 1}
+_REQUIRED = ("file", "label", "split")
+# What no split may cut: the patient, the group of near-duplicates, the very bytes.
+_KEPT_TOGETHER = ("group", "patient", "sha256")
+
+
+class ManifestError(ValueError):
+    """A manifest that must not be trained on; says which line or which leak."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One film of the manifest. `label` is 1 for COVID-19; `group` is the unit that no split cuts."""
+
+    file: str
+    label: int
+    split: str
+    source: str
+    group: str
+    patient: str = ""
+    sha256: str = ""
+    finding: str = ""
+    licence: str = ""
+    view: str = ""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Films, labels and splits as a file has them, checked."""
+
+    root: Path
+    records: tuple[Record, ...]
+    sha256: str
+
+    @classmethod
+    def load(cls, path: Path) -> "Manifest":
+        """Read a CSV with the columns file, label (covid, noncovid) and split; files lie beside it.
+
+        Raises
+        ------
+        ManifestError
+            Missing file or column, unknown label or split, a file named twice, no film, or a leak between splits.
+        """
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise ManifestError(f"{path} cannot be read: {error.strerror}") from error
+        rows = csv.DictReader(data.decode("utf-8-sig").splitlines())
+        missing = [column for column in _REQUIRED if column not in (rows.fieldnames or ())]
+        if missing:
+            raise ManifestError(f"{path.name} has no column {', '.join(missing)}")
+        records = tuple(_record(path, line, row) for line, row in enumerate(rows, start=2))
+        manifest = cls(path.parent, records, hashlib.sha256(data).hexdigest())
+        manifest.check()
+        return manifest
+
+    def check(self) -> None:
+        """Raise ManifestError if a file is named twice, nothing is named, or something crosses from split to split."""
+        if not self.records:
+            raise ManifestError("the manifest names no film")
+        twice = [file for file, n in Counter(r.file for r in self.records).items() if n > 1]
+        if twice:
+            raise ManifestError(f"the manifest names {twice[0]} twice")
+        for unit in _KEPT_TOGETHER:
+            leaks = leaks_of(self.records, unit)
+            if leaks:
+                raise ManifestError(
+                    f"{len(leaks)} {unit} values lie in more than one split, such as {leaks[0]}"
+                )
+
+    def of(self, split: str) -> tuple[Record, ...]:
+        """The films of one split, in the order of the file.
+
+        Raises
+        ------
+        ManifestError
+            If it has none.
+        """
+        records = tuple(r for r in self.records if r.split == split)
+        if not records:
+            raise ManifestError(f"the manifest has no film in split {split}")
+        return records
+
+
+def _record(path: Path, line: int, row: dict[str, str]) -> Record:
+    if row["label"] not in LABELS or row["split"] not in SPLITS:
+        raise ManifestError(
+            f"{path.name}, line {line}: label {row['label']!r} or split {row['split']!r} is unknown"
+        )
+    return Record(
+        file=row["file"],
+        label=LABELS[row["label"]],
+        split=row["split"],
+        source=row.get("source_slug") or "unknown",
+        group=row.get("group_id") or row["file"],
+        patient=row.get("patient_id") or "",
+        sha256=row.get("sha256") or "",
+        finding=row.get("finding") or "",
+        licence=row.get("licence") or "",
+        view=row.get("view") or "",
+    )
+
+
+def leaks_of(records: Sequence[Record], unit: str) -> list[str]:
+    """Values of `unit` (group, patient, sha256) that occur in more than one split."""
+    splits: defaultdict[str, set[str]] = defaultdict(set)
+    for record in records:
+        if value := getattr(record, unit):
+            splits[value].add(record.split)
+    return sorted(value for value, where in splits.items() if len(where) > 1)
+
+
+def films_of(
+    manifest: Manifest,
+    records: Sequence[Record],
+    *,
+    size: int,
+    folder: Path,
+    on_film: Callable[[], object] | None = None,
+) -> NDArray[np.uint8]:
+    """Films squashed to `size` × `size`, as a memory map (N, size, size) that is made once and kept in `folder`.
+
+    Raises
+    ------
+    RefusedFilmError, OSError
+        If a film cannot be opened.
+    """
+    names = "\n".join([manifest.sha256, *(record.file for record in records)])
+    path = folder / f"films-{size}-{hashlib.sha256(names.encode()).hexdigest()[:16]}.npy"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        aside = path.with_suffix(".part")
+        films = np.lib.format.open_memmap(aside, mode="w+", dtype=np.uint8, shape=(len(records), size, size))
+        for i, record in enumerate(records):
+            films[i] = squashed(manifest.root / record.file, size)
+            if on_film:
+                on_film()
+        films.flush()
+        aside.replace(path)
+    kept: NDArray[np.uint8] = np.load(path, mmap_mode="r")
+    return kept
+
+
+def squashed(path: Path, size: int) -> NDArray[np.uint8]:
+    """One film as (size, size) uint8, resized as `Preprocessing.resize` does it."""
+    gray = Image.fromarray(to_gray8(decode(path)))
+    return np.asarray(gray.resize((size, size), Image.Resampling.BILINEAR))
+
+
+class FilmDataset(Dataset[tuple[Tensor, int]]):
+    """Films in memory with their labels: (1, S, S) uint8 and 0 or 1."""
+
+    def __init__(self, films: NDArray[np.uint8], records: Sequence[Record]) -> None:
+        if len(films) != len(records):
+            raise ValueError(f"{len(films)} films, but {len(records)} labels")
+        self.films = films
+        self.labels = [record.label for record in records]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return torch.from_numpy(np.array(self.films[index])).unsqueeze(0), self.labels[index]
+
+
+def balanced_weights(records: Sequence[Record], *, temper: float) -> list[float]:
+    """Chance of each film to be drawn: both classes alike, and within a class each source by n**temper.
+
+    Without it the network would see what the collection happens to hold: nearly one source for each label.
+    """
+    n = Counter((r.label, r.source) for r in records)
+    of_source = {key: count**temper for key, count in n.items()}
+    of_class: defaultdict[int, float] = defaultdict(float)
+    for (label, _), weight in of_source.items():
+        of_class[label] += weight
+    return [of_source[r.label, r.source] / of_class[r.label] / n[r.label, r.source] for r in records]

@@ -1,0 +1,195 @@
+"""Every published number from one confusion matrix, with its interval. Positive is COVID-19 (1) throughout.
+
+Proportions carry Wilson's interval; AUC and F1, which are none, carry a bootstrap over groups: films of one patient
+are not independent, so whole groups are drawn.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import roc_auc_score
+
+_Z = 1.959963984540054  # 97.5th percentile of the normal distribution
+N_BOOTSTRAP = 1000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval; None where nothing was there to count."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Counts at one threshold: a film is positive when its probability is at least the threshold."""
+
+    tp: int
+    fn: int
+    fp: int
+    tn: int
+
+    @property
+    def sensitivity(self) -> Estimate:
+        """TP / (TP + FN)."""
+        return wilson(self.tp, self.tp + self.fn)
+
+    @property
+    def specificity(self) -> Estimate:
+        """TN / (TN + FP)."""
+        return wilson(self.tn, self.tn + self.fp)
+
+    @property
+    def accuracy(self) -> Estimate:
+        """(TP + TN) / all."""
+        return wilson(self.tp + self.tn, self.tp + self.tn + self.fp + self.fn)
+
+    @property
+    def ppv(self) -> Estimate:
+        """TP / (TP + FP), at the prevalence of these films."""
+        return wilson(self.tp, self.tp + self.fp)
+
+    @property
+    def npv(self) -> Estimate:
+        """TN / (TN + FN), at the prevalence of these films."""
+        return wilson(self.tn, self.tn + self.fn)
+
+    @property
+    def f1_covid(self) -> float | None:
+        """2 TP / (2 TP + FP + FN)."""
+        return _share(2 * self.tp, 2 * self.tp + self.fp + self.fn)
+
+    @property
+    def f1_noncovid(self) -> float | None:
+        """2 TN / (2 TN + FP + FN)."""
+        return _share(2 * self.tn, 2 * self.tn + self.fp + self.fn)
+
+
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
+
+
+def wilson(k: int, n: int) -> Estimate:
+    """k of n with Wilson's score interval (Wilson 1927)."""
+    if n == 0:
+        return Estimate(None, None, None)
+    p, z2 = k / n, _Z**2
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = _Z / (1 + z2 / n) * (p * (1 - p) / n + z2 / (4 * n * n)) ** 0.5
+    return Estimate(p, max(0.0, centre - half), min(1.0, centre + half))
+
+
+def confusion(labels: ArrayLike, probabilities: ArrayLike, *, threshold: float) -> Confusion:
+    """Count films at a threshold."""
+    y, positive = np.asarray(labels, dtype=bool), np.asarray(probabilities) >= threshold
+    counts = [y & positive, y & ~positive, ~y & positive, ~y & ~positive]
+    return Confusion(*(int(count.sum()) for count in counts))
+
+
+def auc(labels: ArrayLike, probabilities: ArrayLike) -> float | None:
+    """Area under the ROC curve; None unless both classes are there."""
+    y = np.asarray(labels)
+    return float(roc_auc_score(y, probabilities)) if 0 < y.sum() < len(y) else None
+
+
+def bootstrap(
+    number: Callable[[NDArray[np.int64]], float | None],
+    groups: ArrayLike,
+    *,
+    seed: int,
+    n_draws: int = N_BOOTSTRAP,
+) -> Estimate:
+    """A number of chosen films with its percentile interval over draws of whole groups.
+
+    Parameters
+    ----------
+    number
+        Computes the number from the indices of films; draws for which it is None are left out.
+    groups
+        The group of each film.
+    """
+    _, members = np.unique(np.asarray(groups), return_inverse=True)
+    order = np.argsort(members, kind="stable")
+    films = np.split(order, np.cumsum(np.bincount(members))[:-1])  # films of each group
+    value = number(np.arange(len(members)))
+    if value is None:
+        return Estimate(None, None, None)
+    random = np.random.default_rng(seed)
+    draws = [
+        number(np.concatenate([films[g] for g in random.integers(len(films), size=len(films))]))
+        for _ in range(n_draws)
+    ]
+    low, high = np.percentile([draw for draw in draws if draw is not None], (2.5, 97.5))
+    return Estimate(value, float(low), float(high))
+
+
+def threshold_at_sensitivity(labels: ArrayLike, probabilities: ArrayLike, *, at_least: float) -> float:
+    """The highest threshold at which the sensitivity is still `at_least`. Validation films only."""
+    positive = np.sort(np.asarray(probabilities, dtype=np.float64)[np.asarray(labels, dtype=bool)])
+    if not len(positive):
+        raise ValueError("no COVID-19 film to choose a threshold with")
+    may_miss = int(np.floor(len(positive) * (1 - at_least) + 1e-9))
+    return float(positive[may_miss])
+
+
+def threshold_at_specificity(labels: ArrayLike, probabilities: ArrayLike, *, at_least: float) -> float:
+    """The lowest threshold at which the specificity is `at_least`. Validation films only."""
+    negative = np.sort(np.asarray(probabilities, dtype=np.float64)[~np.asarray(labels, dtype=bool)])
+    if not len(negative):
+        raise ValueError("no Non-COVID film to choose a threshold with")
+    must_clear = int(np.ceil(len(negative) * at_least - 1e-9))
+    return float(min(np.nextafter(negative[must_clear - 1], 2.0), 1.0))
+
+
+@dataclass(frozen=True)
+class Operation:
+    """The operating point and the uncertain band around it; both ends belong to the band."""
+
+    point: float
+    band_low: float
+    band_high: float
+
+
+def choose_operation(labels: ArrayLike, probabilities: ArrayLike, *, at_least: float = 0.95) -> Operation:
+    """Band between the thresholds at 95 % sensitivity and 95 % specificity; the point in it with the best balance.
+
+    Whichever threshold is lower is the band's lower end. Of equally good points the middle one is taken.
+    """
+    ends = (
+        threshold_at_sensitivity(labels, probabilities, at_least=at_least),
+        threshold_at_specificity(labels, probabilities, at_least=at_least),
+    )
+    low, high = min(ends), max(ends)
+    inside = [p for p in np.unique(np.asarray(probabilities, dtype=np.float64)) if low <= p <= high]
+    candidates = np.unique([low, high, *inside])
+    balance = np.array([_balance(confusion(labels, probabilities, threshold=t)) for t in candidates])
+    best = candidates[balance >= balance.max() - 1e-12]
+    return Operation(point=float(best[len(best) // 2]), band_low=low, band_high=high)
+
+
+def _balance(counts: Confusion) -> float:
+    return (counts.sensitivity.value or 0.0) + (counts.specificity.value or 0.0)
+
+
+def report(
+    labels: ArrayLike, probabilities: ArrayLike, groups: ArrayLike, *, threshold: float, seed: int = 0
+) -> dict[str, Any]:
+    """Every number of one set of films at one threshold, ready for JSON; each is {value, low, high}."""
+    y, p = np.asarray(labels), np.asarray(probabilities)
+    counts = confusion(y, p, threshold=threshold)
+    names = ("sensitivity", "specificity", "accuracy", "ppv", "npv")
+    numbers = {name: asdict(getattr(counts, name)) for name in names}
+
+    def counted(chosen: NDArray[np.int64]) -> Confusion:
+        return confusion(y[chosen], p[chosen], threshold=threshold)
+
+    numbers["f1_covid"] = asdict(bootstrap(lambda i: counted(i).f1_covid, groups, seed=seed))
+    numbers["f1_noncovid"] = asdict(bootstrap(lambda i: counted(i).f1_noncovid, groups, seed=seed))
+    numbers["auc"] = asdict(bootstrap(lambda i: auc(y[i], p[i]), groups, seed=seed))
+    n_groups = len(np.unique(np.asarray(groups)))
+    return {"n": len(y), "n_groups": n_groups, "threshold": threshold, "confusion": asdict(counts), **numbers}

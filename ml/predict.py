@@ -1,0 +1,101 @@
+"""Load a checkpoint once, then answer for films."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ml import checkpoint, explain
+from ml.finding import Finding, finding_of
+from ml.images import Film, to_gray8
+from ml.model import COVIDNet
+
+__all__ = ["Answer", "Finding", "Predictor", "finding_of"]
+
+BATCH_SIZE = 8  # more does not pay on a CPU
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What the network says about one film.
+
+    Attributes
+    ----------
+    probability
+        Of COVID-19, 0 to 1, as it stands in the reference films; not of the ward.
+    finding
+        The side of the checkpoint's uncertain band.
+    cam
+        Raw Grad-CAM map, (7, 7) float32, or None: below the band (rule A4) or a film without any contrast.
+    """
+
+    probability: float
+    finding: Finding
+    cam: NDArray[np.float32] | None
+
+
+class Predictor:
+    """A loaded checkpoint. `header` says which; `precision` goes on record with every answer.
+
+    Parameters
+    ----------
+    path
+        The checkpoint file.
+    device
+        A torch device, such as "cpu" or "cuda"; "auto" is a GPU where torch finds one.
+    threads
+        Threads of torch on the CPU; None leaves the process as it is.
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be used.
+    """
+
+    precision = "fp32"
+
+    def __init__(self, path: Path, *, device: str = "auto", threads: int | None = None) -> None:
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self.device = torch.device(best_device() if device == "auto" else device)
+        self.header, network = checkpoint.load(Path(path))
+        self.network = network.to(self.device)
+
+    def __call__(self, films: Sequence[Film]) -> list[Answer]:
+        """Answer for any number of films, in their order."""
+        grays = [to_gray8(film) for film in films]
+        answers: list[Answer] = []
+        for start in range(0, len(grays), BATCH_SIZE):
+            answers += self._answer(grays[start : start + BATCH_SIZE])
+        return answers
+
+    def _answer(self, grays: Sequence[NDArray[np.uint8]]) -> list[Answer]:
+        images = np.stack([self.header.preprocessing.apply(gray) for gray in grays])  # (B, 3, S, S)
+        probabilities, cams = measure(self.network, images, device=self.device)
+        return [
+            self._answer_of(float(p), cam if np.ptp(gray) else None)
+            for p, cam, gray in zip(probabilities, cams, grays, strict=True)
+        ]
+
+    def _answer_of(self, probability: float, cam: NDArray[np.float32] | None) -> Answer:
+        header = self.header
+        finding = finding_of(probability, band_low=header.band_low, band_high=header.band_high)
+        return Answer(probability, finding, None if finding == "below" else cam)
+
+
+def best_device() -> str:
+    """Name the device that "auto" means on this machine."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def measure(
+    network: COVIDNet, images: NDArray[np.float32], *, device: torch.device | str = "cpu"
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Preprocessed images (B, 3, S, S) → probabilities of COVID-19 (B) and raw maps (B, h, w)."""
+    with torch.no_grad():
+        features = network.forward_features(torch.from_numpy(images).to(device))  # (B, D, h, w)
+    logits, cams = explain.grad_cam(network, features)  # (B, 2), (B, h, w)
+    return logits.double().softmax(dim=1)[:, 1].cpu().numpy(), cams.cpu().numpy()

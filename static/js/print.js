@@ -1,0 +1,2 @@
+/** The print view's one button. */
+document.querySelector("[data-print]")?.addEventListener("click", () => print());

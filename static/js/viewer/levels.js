@@ -1,0 +1,60 @@
+/**
+ * The window: which grey level is black and which is white.
+ * @typedef {{ low: number, high: number }} Window
+ */
+
+const NARROWEST = 1;
+const WIDEST = 262_144;
+
+export class Levels {
+  /** @param {Window} sent as the film came */
+  constructor(sent) {
+    this.sent = sent;
+    this.inverted = false;
+    this.asSent();
+  }
+
+  get centre() { return (this.low + this.high) / 2; }
+  get width() { return this.high - this.low; }
+  get isWindowChanged() { return this.low !== this.sent.low || this.high !== this.sent.high; }
+
+  // Actions
+
+  asSent() {
+    this.low = this.sent.low;
+    this.high = this.sent.high;
+  }
+
+  invert() { this.inverted = !this.inverted; }
+
+  /** Between the 1st and the 99th percentile of the grey levels. @param {Uint16Array} pixels */
+  auto(pixels) {
+    const counts = new Uint32Array(65536);
+    const step = Math.max(1, Math.floor(pixels.length / 1_000_000));
+    let n = 0;
+    for (let i = 0; i < pixels.length; i += step, n += 1) counts[pixels[i]] += 1;
+    this.low = percentile(counts, n * 0.01);
+    this.high = Math.max(percentile(counts, n * 0.99), this.low + NARROWEST);
+  }
+
+  /** Move the centre by `level`, a share of the width, and widen by the power of e: fine steps where the window is narrow. */
+  change(level, widening) {
+    const centre = this.centre + level * this.width;
+    const half = Math.min(Math.max(this.width * Math.exp(widening), NARROWEST), WIDEST) / 2;
+    this.low = centre - half;
+    this.high = centre + half;
+  }
+
+  toString() { return `W ${Math.round(this.width)}  L ${Math.round(this.centre)}`; }
+}
+
+// Private
+
+function percentile(counts, wanted) {
+  let seen = 0;
+  for (let level = 0; level < counts.length; level += 1) {
+    seen += counts[level];
+    if (seen > wanted) return level;
+  }
+  return counts.length - 1;
+}

@@ -1,0 +1,65 @@
+/** Paints grey levels on the processor, for browsers without WebGL2: what is in sight, through a table from grey level to colour. */
+
+export class PlainPainter {
+  // Lifecycle
+
+  /** @param {import("./film.js").Film} film */
+  constructor(film) {
+    this.film = film;
+    this.canvas = document.createElement("canvas");
+    this.context = this.canvas.getContext("2d", { alpha: false });
+    this.patch = new OffscreenCanvas(1, 1).getContext("2d", { alpha: false });
+    this.table = new Uint32Array(65536);
+  }
+
+  // Actions
+
+  /** @param {import("./view.js").View} view @param {import("./levels.js").Levels} levels @param {number} ratio screen pixels a CSS pixel */
+  draw(view, levels, ratio) {
+    const { width, height } = this.canvas;
+    const scale = view.scale * ratio;
+    const half = Math.min(Math.max(Math.round(-Math.log2(scale)), 0), this.film.levels.length - 1);
+    const plane = this.film.levels[half];
+    const unit = scale * 2 ** half;
+    const [left, right] = between(view.x * ratio, unit, width, plane.width);
+    const [top, bottom] = between(view.y * ratio, unit, height, plane.height);
+    const [columns, rows] = [right - left, bottom - top];
+    this.context.fillRect(0, 0, width, height);
+    if (columns <= 0 || rows <= 0) return;
+    this.#tabulate(levels);
+    this.#fill(plane, left, top, columns, rows);
+    const [x, y] = [view.x * ratio + left * unit, view.y * ratio + top * unit];
+    this.context.drawImage(this.patch.canvas, 0, 0, columns, rows, x, y, columns * unit, rows * unit);
+  }
+
+  // Private
+
+  /** The part of a plane that is in sight, as pictures of its pixels, one for one. */
+  #fill(plane, left, top, columns, rows) {
+    const { canvas } = this.patch;
+    if (canvas.width < columns || canvas.height < rows) [canvas.width, canvas.height] = [columns, rows];
+    if (this.image?.width !== columns || this.image.height !== rows) this.image = this.patch.createImageData(columns, rows);
+    const [out, { table }, { pixels }] = [new Uint32Array(this.image.data.buffer), this, plane];
+    for (let row = 0, to = 0; row < rows; row += 1) {
+      const from = (top + row) * plane.width + left;
+      for (let at = from; at < from + columns; at += 1, to += 1) out[to] = table[pixels[at]];
+    }
+    this.patch.putImageData(this.image, 0, 0);
+  }
+
+  #tabulate({ low, high, inverted }) {
+    const key = `${low} ${high} ${inverted}`;
+    if (this.key === key) return;
+    this.key = key;
+    const factor = 255 / Math.max(high - low, 1e-6);
+    for (let level = 0; level < 65536; level += 1) {
+      const shown = Math.round(Math.min(Math.max((level - low) * factor, 0), 255));
+      this.table[level] = 0xff000000 | ((inverted ? 255 - shown : shown) * 0x010101);
+    }
+  }
+}
+
+/** First and last pixel (exclusive) of `length` that are seen when pixel 0 lies at `offset` and each is `unit` wide. */
+function between(offset, unit, room, length) {
+  return [Math.max(Math.floor(-offset / unit) - 1, 0), Math.min(Math.ceil((room - offset) / unit) + 1, length)];
+}

@@ -1,0 +1,187 @@
+"""Pictures of every page in both themes, on a desk and on a telephone, from a site of their own with synthetic films.
+
+python -m tests.browser.screenshots --out FOLDER
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests import xrays
+from tests.browser import stage
+from tests.browser.chromium import launch, signed_in
+from tests.browser.site import running_site
+from tests.sites import Site
+
+SIZES = {"desk": (1440, 900), "phone": (390, 844)}
+WALL = {"wall": (3840, 2160)}
+THEMES = ("dark", "light")
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--only", default="", help="pages whose name begins with this")
+    options = parser.parse_args(arguments)
+    out: Path = options.out
+    out.mkdir(parents=True, exist_ok=True)
+    with running_site() as site, sync_playwright() as playwright:
+        browser = launch(playwright)
+        take_all(Camera(site, browser, out, only=options.only))
+        browser.close()
+    sys.stdout.write(f"{len(list(out.glob('*.png')))} pictures in {out}\n")
+    return 0
+
+
+class Camera:
+    """Opens an address in every theme and size, as somebody, and takes a picture of it."""
+
+    def __init__(self, site: Site, browser: Browser, out: Path, *, only: str = "") -> None:
+        self.site, self.browser, self.out, self.only = site, browser, out, only
+        self.cookies: dict[str, Any] = {}
+
+    def take(self, name: str, address: str, *, role: str | None = "clinician", **options: Any) -> None:
+        """`prepare(page)` acts on the page before the picture; `sizes` other than desk and phone."""
+        prepare = options.get("prepare")
+        if not name.startswith(self.only):
+            return
+        for theme, size, page in self.pages(role, options.get("sizes", SIZES)):
+            page.goto(address)
+            if prepare:
+                prepare(page)
+            page.wait_for_timeout(500)
+            page.screenshot(
+                path=self.out / f"{name}-{size}-{theme}.png",
+                full_page=size == "phone" and not name.startswith("list"),
+            )
+
+    def pages(self, role: str | None, sizes: dict[str, tuple[int, int]]) -> Iterator[tuple[str, str, Page]]:
+        for theme in THEMES:
+            for size, (width, height) in sizes.items():
+                with self.browser.new_context(
+                    viewport={"width": width, "height": height},
+                    base_url=self.site.url,
+                    is_mobile=size == "phone",
+                    has_touch=size == "phone",
+                ) as context:
+                    context.add_cookies([{"name": "theme", "value": theme, "url": self.site.url}])
+                    context.add_cookies(self.cookies_of(role))
+                    yield theme, size, context.new_page()
+
+    def cookies_of(self, role: str | None) -> Any:
+        if role and role not in self.cookies:
+            self.cookies[role] = signed_in(self.browser, self.site.url, role, self.site.passwords[role])
+        return self.cookies.get(role or "", [])
+
+
+def take_all(camera: Camera) -> None:
+    take_doors(camera)
+    camera.take("list-empty", "/studies/")
+    stage.fill(camera.site, 14)
+    with camera.browser.new_context(base_url=camera.site.url) as context:
+        context.add_cookies(camera.cookies_of("clinician"))
+        page = context.new_page()
+        take_studies(camera, page)
+        take_states(camera, page)
+    take_uploads(camera)
+    take_lists(camera)
+    camera.take("system", "/system/", role="administrator")
+    camera.take("not-allowed", "/system/")
+    camera.take("not-found", "/studies/00000000-0000-4000-8000-000000000000/")
+
+
+def take_doors(camera: Camera) -> None:
+    camera.take("sign-in", "/sign-in/", role=None)
+    camera.take("sign-in-refused", "/sign-in/", role=None, prepare=refuse)
+    camera.take("acknowledgement", "/acknowledgement/")
+
+
+def take_studies(camera: Camera, page: Page) -> None:
+    dicom = stage.sent(page, stage.picture("film.dcm", seed=300))
+    camera.take("study-dicom", dicom, prepare=is_ready, sizes={**SIZES, **WALL})
+    for finding in ("above", "uncertain", "below"):
+        camera.take(f"study-{finding}", stage.study(page, finding), prepare=is_ready)
+    above = stage.study(page, "above")
+    camera.take("study-heatmap", above, prepare=with_heatmap, sizes={**SIZES, **WALL})
+    camera.take("study-keys", above, prepare=with_keys)
+    camera.take("study-more", above, prepare=with_details)
+    camera.take("print", f"{above}print/")
+    camera.take("print-below", f"{stage.study(page, 'below')}print/")
+
+
+def take_states(camera: Camera, page: Page) -> None:
+    camera.take("study-failed", stage.failed_study(camera.site), prepare=is_ready)
+    waiting = stage.waiting_study(camera.site, page)
+    camera.take("study-waiting", waiting, prepare=is_ready)
+    camera.site.resume("inference")
+
+
+def take_uploads(camera: Camera) -> None:
+    camera.take("upload", "/uploads/")
+    camera.take("upload-outcomes", "/uploads/", prepare=send_several)
+    camera.take("batch", "/uploads/", prepare=open_batch)
+
+
+def take_lists(camera: Camera) -> None:
+    camera.take("list", "/studies/")
+    camera.take("list-menu", "/studies/", prepare=lambda page: page.click("details.menu summary"))
+    camera.take("list-keys", "/studies/", prepare=lambda page: page.keyboard.press("?"))
+    camera.take("list-no-match", "/studies/?search=nothing")
+
+
+def refuse(page: Page) -> None:
+    page.fill("[name=username]", "clinician")
+    page.fill("[name=password]", "wrong")
+    page.click("main button[type=submit]")
+
+
+def is_ready(page: Page) -> None:
+    page.wait_for_selector("[data-viewer][data-ready=true]")
+
+
+def with_heatmap(page: Page) -> None:
+    is_ready(page)
+    page.keyboard.press("h")
+
+
+def with_keys(page: Page) -> None:
+    is_ready(page)
+    page.keyboard.press("?")
+
+
+def with_details(page: Page) -> None:
+    is_ready(page)
+    for summary in page.locator("summary").all():
+        if summary.locator("xpath=..").get_attribute("class") != "menu":
+            summary.click()
+
+
+def send_several(page: Page) -> None:
+    """Three films, stored already after the first time, and three files that are refused."""
+    bad = {
+        "cut-off.jpg": xrays.jpeg()[:4000],
+        "small.png": xrays.png(xrays.film(width=180, height=160)),
+        "empty.png": b"",
+    }
+    files = [
+        stage.picture(name, seed=600 + n)
+        for n, name in enumerate(("chest-ap.dcm", "chest-pa.jpg", "ward-7.png"))
+    ]
+    files += [{"name": name, "mimeType": "image/png", "buffer": body} for name, body in bad.items()]
+    page.set_input_files("input[type=file]", files)
+    expect(page.locator("[data-sent] .tone--waiting")).to_have_count(0, timeout=20_000)
+
+
+def open_batch(page: Page) -> None:
+    send_several(page)
+    page.click("[data-batch-link]")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

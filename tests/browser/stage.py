@@ -1,0 +1,99 @@
+"""Puts a running site into the states that pages have words for, by the same ways that people and workers take."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import time
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page
+
+from ml.phantom import phantom
+from tests import xrays
+from tests.sites import Site
+
+WITHIN_S = 60
+UNSEEN = itertools.count(400)
+# Only a broken worker makes this state, so its row is written as the sweeper writes it.
+FAIL = """
+from diagnosis.models import Instance
+from tests.factories import AnalysisFactory
+instance = Instance.objects.filter(series__study__is_demo=True).order_by("pk").first()
+AnalysisFactory(instance=instance, status="failed", error="worker lost")
+print(instance.series.study.pk)
+"""
+WAITING = """
+from diagnosis.models import Analysis, Upload
+print(len(Analysis.waiting()) + len(Upload.objects.filter(status="received")))
+"""
+
+# Hands files to the page as a drop or a paste does: the browser's own event with a real DataTransfer.
+HAND_OVER = """([files, kind]) => {
+  const data = new DataTransfer();
+  for (const { name, body } of files) {
+    data.items.add(new File([Uint8Array.from(atob(body), (c) => c.charCodeAt(0))], name));
+  }
+  const options = { bubbles: true, cancelable: true };
+  const event = kind === "drop" ? new DragEvent("drop", { ...options, dataTransfer: data })
+    : new ClipboardEvent("paste", { ...options, clipboardData: data });
+  const moment = Date.now() / 1000;
+  document.querySelector("main").dispatchEvent(event);
+  return moment;
+}"""
+
+
+def fill(site: Site, n_films: int) -> None:
+    """Synthetic films through the real path; returns when all of them have their answer."""
+    site.manage("demo", "--films", str(n_films))
+    until = time.monotonic() + WITHIN_S
+    while site.manage("shell", "--no-imports", "-c", WAITING).strip() != "0":
+        if time.monotonic() > until:
+            raise TimeoutError("the films were not analysed")
+        time.sleep(0.3)
+
+
+def failed_study(site: Site) -> str:
+    """The address of a study whose analysis failed."""
+    return f"/studies/{site.manage('shell', '--no-imports', '-c', FAIL).strip()}/"
+
+
+def waiting_study(site: Site, page: Page) -> str:
+    """Stops the inference worker and sends a film; `site.resume("inference")` ends the state."""
+    site.pause("inference")
+    # A film of its own each time: one that was sent before has its answer already.
+    return sent(page, picture("waiting.png", seed=next(UNSEEN)))
+
+
+def study(page: Page, show: str) -> str:
+    """The address of the first study in the list with this result."""
+    page.goto(f"/studies/?show={show}")
+    address = page.locator(".item__title").first.get_attribute("href")
+    assert address
+    return address
+
+
+def sent(page: Page, *files: dict[str, Any]) -> str:
+    """Uploads by the file dialog's input; one film leads on to its study, whose address this returns."""
+    page.goto("/uploads/")
+    page.set_input_files("input[type=file]", list(files))
+    page.wait_for_url("**/studies/*/")
+    return page.url[page.url.index("/studies/") :]
+
+
+def hand_over(page: Page, kind: str, *files: dict[str, Any]) -> float:
+    """A "drop" or a "paste" of files, as the browser tells the page of one; returns when (`time.time()`)."""
+    encoded = [{"name": f["name"], "body": base64.b64encode(f["buffer"]).decode()} for f in files]
+    return float(page.evaluate(HAND_OVER, [encoded, kind]))
+
+
+def picture(name: str, *, seed: int, width: int = 896, height: int = 1024, **facts: Any) -> dict[str, Any]:
+    """A synthetic film as a browser takes it; the name's ending says the format."""
+    bits = 12 if name.endswith(".dcm") else 8
+    pixels = phantom(seed, width, height, bits=bits)
+    make = {".dcm": xrays.dicom, ".jpg": xrays.jpeg, ".png": xrays.png}[Path(name).suffix]
+    if make is xrays.dicom:
+        uids = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+        facts = {**{keyword: f"1.2.826.0.1.{seed}.{n}" for n, keyword in enumerate(uids)}, **facts}
+    return {"name": name, "mimeType": "application/octet-stream", "buffer": make(pixels, **facts)}

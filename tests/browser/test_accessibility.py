@@ -1,0 +1,227 @@
+"""axe on every page, in both themes, on a desk and on a telephone; no sideways scrolling; Tab reaches everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests import xrays
+from tests.browser import stage
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
+
+SIZES = ({"width": 1440, "height": 900}, {"width": 390, "height": 844})
+# axe would fetch style sheets again, by addresses that it resolves wrongly.
+ALL_RULES = {"resultTypes": ["violations"], "preload": False}
+# The themes differ in colours alone.
+COLOURS = {**ALL_RULES, "runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+NOWHERE = "00000000-0000-4000-8000-000000000000"
+
+
+def nothing(page: Page) -> None:
+    pass
+
+
+def ready(page: Page) -> None:
+    expect(page.locator("[data-viewer]")).to_have_attribute("data-ready", "true")
+
+
+def heatmap(page: Page) -> None:
+    ready(page)
+    page.click("[data-do=heatmap]")
+
+
+def details(page: Page) -> None:
+    ready(page)
+    for summary in page.locator("aside summary").all():
+        summary.click()
+
+
+def keys(page: Page) -> None:
+    page.keyboard.press("?")
+    expect(page.locator("dialog[open]")).to_be_visible()
+
+
+def menu(page: Page) -> None:
+    page.click("details.menu summary")
+
+
+def refused(page: Page) -> None:
+    page.fill("[name=username]", "clinician")
+    page.fill("[name=password]", "wrong")
+    page.click("main button[type=submit]")
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
+def outcomes(page: Page) -> None:
+    bad = {"name": "small.png", "mimeType": "", "buffer": xrays.png(xrays.film(width=180, height=160))}
+    page.set_input_files(
+        "input[type=file]", [stage.picture("a.png", seed=700), bad, stage.picture("b.dcm", seed=701)]
+    )
+    expect(page.locator("[data-open]:not([hidden])")).to_have_count(2, timeout=20_000)
+    expect(page.locator("[data-sent] .tone--waiting")).to_have_count(0, timeout=20_000)
+
+
+def batch(page: Page) -> None:
+    outcomes(page)
+    page.click("[data-batch-link]")
+    page.wait_for_url("**/batches/*/")
+
+
+PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
+    "sign-in": (None, "/sign-in/", nothing),
+    "sign-in refused": (None, "/sign-in/", refused),
+    "acknowledgement": ("clinician", "/acknowledgement/", nothing),
+    "upload": ("clinician", "/uploads/", nothing),
+    "upload with outcomes": ("clinician", "/uploads/", outcomes),
+    "batch": ("clinician", "/uploads/", batch),
+    "list": ("clinician", "/studies/", nothing),
+    "list with menu": ("clinician", "/studies/", menu),
+    "list with keys": ("clinician", "/studies/", keys),
+    "list, no match": ("clinician", "/studies/?search=nothing", nothing),
+    "list, wrong filter": ("clinician", "/studies/?show=nonsense", nothing),
+    "study above": ("clinician", "above", ready),
+    "study with heatmap": ("clinician", "above", heatmap),
+    "study with keys": ("clinician", "above", keys),
+    "study with details": ("clinician", "above", details),
+    "study uncertain": ("clinician", "uncertain", ready),
+    "study below": ("clinician", "below", ready),
+    "study failed": ("clinician", "failed", ready),
+    "print": ("clinician", "above print", nothing),
+    "print below": ("clinician", "below print", nothing),
+    "system": ("administrator", "/system/", nothing),
+    "not allowed": ("clinician", "/system/", nothing),
+    "not found": ("clinician", f"/studies/{NOWHERE}/", nothing),
+}
+
+
+@pytest.fixture(scope="package")
+def addresses(filled, browser, cookies) -> dict[str, str]:
+    """Where a study of each state is."""
+    with browser.new_context(base_url=filled.url) as context:
+        context.add_cookies(cookies("clinician"))
+        page = context.new_page()
+        known = {finding: stage.study(page, finding) for finding in ("above", "uncertain", "below")}
+    known |= {f"{finding} print": f"{address}print/" for finding, address in known.items()}
+    return {**known, "failed": stage.failed_study(filled)}
+
+
+@pytest.fixture(scope="package")
+def newcomer(site) -> str:
+    site.passwords["newcomer"] = "a-long-enough-password"
+    site.manage(
+        "shell",
+        "--no-imports",
+        "-c",
+        "from tests import factories; factories.UserFactory(username='newcomer')",
+    )
+    return "newcomer"
+
+
+def open_as(page_as: Any, role: str | None, **options: Any) -> Page:
+    """axe styles what it measures, which the site's policy forbids; that policy is held by all other browser tests."""
+    return page_as(role, bypass_csp=True, **options)
+
+
+def require_accessible(page: Page, *, options: dict[str, Any]) -> None:
+    results = Axe().run(page, options=options)
+    found = [(v["id"], [node["html"][:120] for node in v["nodes"]]) for v in results.response["violations"]]
+    assert found == []
+
+
+def require_no_sideways_scrolling(page: Page) -> None:
+    widest = page.evaluate("() => [document.documentElement.scrollWidth, innerWidth, visualViewport.width]")
+    assert widest[0] <= widest[1] == widest[2], widest
+
+
+def require_good(page: Page) -> None:
+    """axe in both themes and sizes, and the width."""
+    for size in SIZES:
+        page.set_viewport_size(size)
+        show_theme(page, "dark")
+        require_accessible(page, options=ALL_RULES)
+        show_theme(page, "light")
+        require_accessible(page, options=COLOURS)
+        require_no_sideways_scrolling(page)
+
+
+def show_theme(page: Page, theme: str) -> None:
+    page.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", theme)
+    page.wait_for_timeout(150)  # colours move over 0.12 s
+
+
+def forgive_status(errors: list[str]) -> None:
+    """Chromium logs every answer of 400 and above; on these two pages it is the point."""
+    errors[:] = [error for error in errors if "the server responded with a status of 40" not in error]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_accessible_in_both_themes_and_sizes(page_as, addresses, errors, name):
+    role, address, prepare = PAGES[name]
+    page = open_as(page_as, role)
+    page.goto(addresses.get(address, address))
+    prepare(page)
+    require_good(page)
+    if name.startswith("not "):
+        forgive_status(errors)
+
+
+@pytest.mark.parametrize(
+    ("address", "words"), [("/studies/", "No studies yet"), ("/uploads/", "You are in no team yet")]
+)
+def test_the_pages_of_somebody_in_no_team_are_accessible(page_as, newcomer, address, words):
+    page = open_as(page_as, newcomer)
+    page.goto(address)
+    expect(page.get_by_text(words, exact=False).first).to_be_visible()
+    require_good(page)
+
+
+def test_a_waiting_study_is_accessible(page_as, filled):
+    page = open_as(page_as, "clinician")
+    try:
+        stage.waiting_study(filled, page)
+        ready(page)
+        expect(page.locator("#analysis")).to_contain_text("Not analysed yet.")
+        require_good(page)
+    finally:
+        filled.resume("inference")
+
+
+# Marks what can be operated, walks it by Tab, and says what was missed or not to be seen in focus.
+INTERACTIVE = """() => [...document.querySelectorAll("a[href], button, input, select, summary, [tabindex='0']")]
+  .filter((e) => !e.disabled && e.type !== "hidden" && e.checkVisibility({ visibilityProperty: true })
+    && !e.closest("dialog:not([open])"))
+  .map((e, n) => { e.dataset.walk = String(n); return e.outerHTML.slice(0, 90); })"""
+FOCUSED = """() => {
+  const element = document.activeElement;
+  if (!element || element === document.body) return null;
+  const shown = (node, part) => {
+    const { outlineStyle, outlineWidth } = getComputedStyle(node, part);
+    return outlineStyle !== "none" && parseFloat(outlineWidth) > 0;
+  };
+  const other = element.matches(".drop__input") ? shown(element.nextElementSibling) : shown(element, "::after");
+  return { walk: element.dataset.walk, html: element.outerHTML.slice(0, 90), seen: shown(element) || other };
+}"""
+
+
+@pytest.mark.parametrize("name", ["sign-in", "upload", "list", "study above", "print", "system"])
+def test_tab_reaches_everything_with_a_visible_focus(page_as, addresses, name):
+    role, address, prepare = PAGES[name]
+    page = open_as(page_as, role)
+    page.goto(addresses.get(address, address))
+    prepare(page)
+    wanted = page.evaluate(INTERACTIVE)
+    page.evaluate("() => document.activeElement?.blur()")
+    reached: set[str] = set()
+    for _ in range(len(wanted) + 30):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(FOCUSED)
+        if focused:
+            assert focused["seen"], f"no visible focus: {focused['html']}"
+            reached.add(focused["walk"] or "")
+    missed = [html for n, html in enumerate(wanted) if str(n) not in reached]
+    assert missed == []

@@ -1,0 +1,125 @@
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ml.data import FilmDataset, Manifest, ManifestError, balanced_weights, films_of, leaks_of
+from ml.images import RefusedFilmError, decode, to_gray8
+from ml.preprocessing import Preprocessing
+
+
+def manifest(tmp_path: Path, *lines: str, columns: str = "file,label,split,patient_id") -> Path:
+    path = tmp_path / "manifest.csv"
+    path.write_text("\n".join([columns, *lines]) + "\n")
+    return path
+
+
+def test_films_labels_and_splits_are_read(tiny_manifest: Path) -> None:
+    films = Manifest.load(tiny_manifest)
+    assert Counter((r.split, r.label) for r in films.records) == {
+        ("train", 1): 12,
+        ("train", 0): 12,
+        ("val", 1): 4,
+        ("val", 0): 4,
+        ("test", 1): 4,
+        ("test", 0): 4,
+    }
+    assert films.records[0].source == "harbour"
+    assert len(films.sha256) == 64
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ([], "names no film"),
+        (["a.png,sick,train,p1"], "line 2: label 'sick'"),
+        (["a.png,covid,train,p1", "b.png,covid,exam,p2"], "line 3: label 'covid' or split 'exam'"),
+        (["a.png,covid,train,p1", "a.png,covid,train,p1"], "names a.png twice"),
+        (
+            ["a.png,covid,train,p1", "b.png,covid,test,p1"],
+            "1 patient values lie in more than one split, such as p1",
+        ),
+    ],
+)
+def test_a_bad_manifest_is_refused_in_words(tmp_path: Path, lines: list[str], words: str) -> None:
+    with pytest.raises(ManifestError, match=words):
+        Manifest.load(manifest(tmp_path, *lines))
+
+
+def test_a_missing_file_or_column_or_split_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="cannot be read"):
+        Manifest.load(tmp_path / "none.csv")
+    with pytest.raises(ManifestError, match="has no column split"):
+        Manifest.load(manifest(tmp_path, "a.png,covid", columns="file,label"))
+    with pytest.raises(ManifestError, match="no film in split val"):
+        Manifest.load(manifest(tmp_path, "a.png,covid,train,p1")).of("val")
+
+
+@pytest.mark.parametrize("column", ["group_id", "sha256"])
+def test_a_group_or_the_same_bytes_must_not_cross(tmp_path: Path, column: str) -> None:
+    lines = ("a.png,covid,train,x", "b.png,covid,val,x")
+    with pytest.raises(ManifestError, match="more than one split"):
+        Manifest.load(manifest(tmp_path, *lines, columns=f"file,label,split,{column}"))
+
+
+def test_an_unknown_patient_is_no_leak(tmp_path: Path) -> None:
+    films = Manifest.load(manifest(tmp_path, "a.png,covid,train,", "b.png,covid,test,"))
+    assert leaks_of(films.records, "patient") == []
+
+
+def test_films_are_kept_as_they_will_be_served(tiny_manifest: Path, tmp_path: Path) -> None:
+    films = Manifest.load(tiny_manifest)
+    records = films.of("val")
+    counted: list[int] = []
+    kept = films_of(films, records, size=224, folder=tmp_path / "cache", on_film=lambda: counted.append(1))
+    served = Preprocessing().resize(to_gray8(decode(films.root / records[3].file)))
+    np.testing.assert_array_equal(kept[3], served)
+    assert len(counted) == len(records)
+    films_of(films, records, size=224, folder=tmp_path / "cache", on_film=lambda: counted.append(1))
+    assert len(counted) == len(records)  # the second time they come from the disk
+    assert [p.suffix for p in (tmp_path / "cache").iterdir()] == [".npy"]
+
+
+def test_a_film_that_cannot_be_opened_leaves_no_half_made_cache(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"no film")
+    films = Manifest.load(manifest(tmp_path, "a.png,covid,train,p1"))
+    with pytest.raises(RefusedFilmError):
+        films_of(films, films.records, size=32, folder=tmp_path / "cache")
+    assert not list((tmp_path / "cache").glob("*.npy"))
+
+
+def test_a_dataset_gives_films_with_their_labels(tiny_manifest: Path, tmp_path: Path) -> None:
+    films = Manifest.load(tiny_manifest)
+    records = films.of("train")
+    dataset = FilmDataset(films_of(films, records, size=32, folder=tmp_path), records)
+    film, label = dataset[5]
+    assert (film.shape, film.dtype, label) == ((1, 32, 32), torch.uint8, records[5].label)
+    assert len(dataset) == len(records)
+    with pytest.raises(ValueError, match="labels"):
+        FilmDataset(dataset.films, records[1:])
+
+
+def test_both_classes_are_drawn_alike_and_sources_by_their_tempered_number(tmp_path: Path) -> None:
+    lines = [f"a{i}.png,covid,train,big" for i in range(16)] + [
+        f"b{i}.png,covid,train,small" for i in range(4)
+    ]
+    lines += [f"c{i}.png,noncovid,train,big" for i in range(3)]
+    films = Manifest.load(manifest(tmp_path, *lines, columns="file,label,split,source_slug"))
+    share: defaultdict[tuple[int, str], float] = defaultdict(float)
+    for record, weight in zip(films.records, balanced_weights(films.records, temper=0.5), strict=True):
+        share[record.label, record.source] += weight
+    assert share == pytest.approx({(1, "big"): 4 / 6, (1, "small"): 2 / 6, (0, "big"): 1.0})
+
+
+def test_the_real_manifest_is_sound(data_folder: Path) -> None:
+    films = Manifest.load(data_folder / "manifest.csv")
+    assert Counter((r.split, r.label) for r in films.records) == {
+        ("train", 1): 2060,
+        ("train", 0): 2561,
+        ("val", 1): 219,
+        ("val", 0): 285,
+        ("test", 1): 98,
+        ("test", 0): 2978,
+    }

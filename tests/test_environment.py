@@ -1,0 +1,98 @@
+"""A typing error in a setting stops the start, in a sentence that names the setting and never a password."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from covidweb import environment
+
+READERS = {
+    "flag": lambda: environment.flag("SETTING", default=False),
+    "count": lambda: environment.count("SETTING", default=8),
+    "seconds": lambda: environment.seconds("SETTING", default=2.5),
+    "time_zone": lambda: environment.time_zone("SETTING", default="UTC"),
+    "log_level": lambda: environment.log_level("SETTING", default="INFO"),
+    "broker": lambda: environment.broker("SETTING", default="redis://localhost"),
+    "words": lambda: environment.words("SETTING", ["a", "b"]),
+    "text": lambda: environment.text("SETTING", "a text"),
+}
+DEFAULTS = {
+    "flag": False,
+    "count": 8,
+    "seconds": 2.5,
+    "time_zone": "UTC",
+    "log_level": "INFO",
+    "broker": "redis://localhost",
+    "words": ["a", "b"],
+    "text": "a text",
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("value", [None, ""])
+def test_unset_and_empty_both_mean_the_default(monkeypatch, reader, value):
+    monkeypatch.delenv("SETTING", raising=False)
+    if value is not None:
+        monkeypatch.setenv("SETTING", value)
+    assert READERS[reader]() == DEFAULTS[reader]
+
+
+@pytest.mark.parametrize(
+    ("reader", "value", "wanted"),
+    [
+        ("flag", "TRUE", True),
+        ("count", "12", 12),
+        ("seconds", "0.5", 0.5),
+        ("time_zone", "Europe/Berlin", "Europe/Berlin"),
+        ("log_level", "warning", "WARNING"),
+        ("broker", "rediss://there:6380/1", "rediss://there:6380/1"),
+        ("words", " xray.example , localhost,", ["xray.example", "localhost"]),
+        ("text", "0", "0"),
+    ],
+)
+def test_a_value_is_read_as_what_it_is(monkeypatch, reader, value, wanted):
+    monkeypatch.setenv("SETTING", value)
+    assert READERS[reader]() == wanted
+
+
+@pytest.mark.parametrize(
+    ("reader", "value", "sentence"),
+    [
+        ("flag", "yes", "it must be true or false"),
+        ("flag", "1", "it must be true or false"),
+        ("count", "eight", "whole number greater than 0"),
+        ("count", "0", "whole number greater than 0"),
+        ("count", "-3", "whole number greater than 0"),
+        ("seconds", "soon", "a number of seconds"),
+        ("seconds", "-1", "greater than 0"),
+        ("seconds", "inf", "greater than 0"),
+        ("seconds", "nan", "greater than 0"),
+        ("time_zone", "Mars/Base", "a zone like UTC"),
+        ("log_level", "loud", "DEBUG, INFO, WARNING or ERROR"),
+        ("broker", "amqp://user:password@there", "redis://HOST:6379/0"),
+    ],
+)
+def test_anything_else_is_refused_with_the_name_of_the_setting(monkeypatch, reader, value, sentence):
+    monkeypatch.setenv("SETTING", value)
+    with pytest.raises(ImproperlyConfigured, match=f"^SETTING .*{sentence}") as refused:
+        READERS[reader]()
+    assert "password" not in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ["foo", "mysql://user:password@there/name", "oracle://x", "postgres"])
+def test_only_postgresql_and_sqlite_are_databases(monkeypatch, value):
+    monkeypatch.setenv("SETTING", value)
+    with pytest.raises(
+        ImproperlyConfigured, match=r"^SETTING must be an address like postgres://USER:"
+    ) as refused:
+        environment.database("SETTING", default="sqlite:///x")
+    assert "user:password" not in str(refused.value)
+
+
+def test_the_address_of_a_database_is_taken_apart(monkeypatch):
+    monkeypatch.setenv("SETTING", "postgres://me:p%40ss@there:5433/films?sslmode=require")
+    found = environment.database("SETTING", default="sqlite:///x")
+    assert (found["ENGINE"], found["HOST"], found["PORT"]) == ("django.db.backends.postgresql", "there", 5433)
+    assert (found["USER"], found["PASSWORD"], found["NAME"]) == ("me", "p@ss", "films")
+    assert found["OPTIONS"] == {"sslmode": "require"}

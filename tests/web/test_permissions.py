@@ -1,0 +1,257 @@
+"""Every address for every role: who may open it, who learns nothing of it, and how it may be asked."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.test import Client
+from django.urls import URLPattern, get_resolver, reverse
+
+from diagnosis import renditions
+from diagnosis.models import Batch, Membership, Study, Upload
+from diagnosis.states import Role, UploadStatus
+from tests import factories, xrays
+
+pytestmark = pytest.mark.django_db
+
+ROLES = ("anonymous", "uploader", "colleague", "outsider", "teamless", "radiologist", "administrator")
+
+# What GET answers to each role, in the order of ROLES.
+EVERYBODY = (200,) * 7
+SIGNED_IN = (302, 200, 200, 200, 200, 200, 200)
+OF_THE_TEAM = (302, 200, 200, 404, 404, 200, 200)
+OWN = (302, 200, 404, 404, 404, 404, 200)
+ADMINISTRATOR = (302, 403, 403, 403, 403, 403, 200)
+ONLY_POST = (302, 405, 405, 405, 405, 405, 405)
+
+TABLE: dict[str, tuple[int, ...]] = {
+    "home": (302,) * 7,
+    "health": EVERYBODY,
+    "login": (200, 302, 302, 302, 302, 302, 302),
+    "logout": ONLY_POST,
+    "acknowledgement": SIGNED_IN,
+    "uploads": SIGNED_IN,
+    "upload": OWN,
+    "batch": OWN,
+    "studies": SIGNED_IN,
+    "study": OF_THE_TEAM,
+    "study-analyses": ONLY_POST,
+    "study-print": OF_THE_TEAM,
+    "instance-thumbnail": OF_THE_TEAM,
+    "instance-preview": OF_THE_TEAM,
+    "instance-pixels": OF_THE_TEAM,
+    "prediction-heatmap": OF_THE_TEAM,
+    "lateness": SIGNED_IN,
+    "system": ADMINISTRATOR,
+    "api-study": (403, 200, 200, 404, 404, 200, 200),
+}
+# Addresses that take a form; all others answer 405 to it.
+TAKE_POST = {"login", "logout", "acknowledgement", "uploads", "study-analyses"}
+
+
+def addresses() -> dict[str, URLPattern]:
+    """The product's own addresses by name, as the resolver knows them."""
+    (product,) = [part for part in get_resolver().url_patterns if part.namespace is None]
+    assert all(pattern.name for pattern in product.url_patterns)
+    return {pattern.name: pattern for pattern in product.url_patterns}
+
+
+@pytest.fixture
+def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
+    """One study with everything that an address can name, and somebody in every role."""
+    colleague, outsider = (
+        factories.UserFactory(team=team),
+        factories.UserFactory(team=factories.TeamFactory()),
+    )
+    instance = hang()
+    prediction = factories.PredictionFactory(analysis__instance=instance)
+    (instance.folder / renditions.heatmap_name(prediction.pk)).write_bytes(xrays.png())
+    batch = factories.BatchFactory(team=team, by=clinician)
+    return {
+        "anonymous": None,
+        "uploader": clinician,
+        "colleague": colleague,
+        "outsider": outsider,
+        "teamless": factories.UserFactory(),
+        "radiologist": factories.UserFactory(role=Role.RADIOLOGIST),
+        "administrator": factories.UserFactory(role=Role.ADMINISTRATOR),
+        "instance": instance.pk,
+        "prediction": prediction.pk,
+        "study": study.pk,
+        "api": study.pk,
+        "batch": batch.pk,
+        "upload": factories.UploadFactory(batch=batch).pk,
+    }
+
+
+def address(name: str, world: dict[str, Any]) -> str:
+    """Where the world's own object of this name is."""
+    needs_object = "pk" in addresses()[name].pattern.converters
+    return reverse(name, args=[world[name.split("-")[0]]] if needs_object else [])
+
+
+def as_role(role: str, world: dict[str, Any], sign_in: Any, **options: Any) -> Client:
+    return sign_in(world[role], **options) if world[role] else Client(**options)
+
+
+def test_every_named_address_has_a_row_in_the_table():
+    assert sorted(addresses()) == sorted(TABLE)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("name", sorted(TABLE))
+def test_each_role_opens_what_the_table_says(name, role, world, sign_in):
+    answer = as_role(role, world, sign_in).get(address(name, world))
+    answer.close()
+    assert answer.status_code == TABLE[name][ROLES.index(role)]
+
+
+@pytest.mark.parametrize("name", sorted(TABLE))
+def test_a_stranger_is_sent_to_the_sign_in_page_and_back(name, world):
+    answer = Client().get(address(name, world))
+    if answer.status_code == 302 and name != "home":
+        assert answer.url == f"{reverse('login')}?next={address(name, world)}"
+
+
+@pytest.mark.parametrize("name", sorted(set(TABLE) - TAKE_POST))
+def test_an_address_that_only_shows_takes_no_form(name, world, sign_in):
+    browser = as_role("administrator", world, sign_in)
+    expected = 405 if name != "home" else 302
+    assert browser.post(address(name, world)).status_code == expected
+
+
+@pytest.mark.parametrize("name", sorted(TABLE))
+def test_no_address_takes_another_method(name, world, sign_in):
+    browser = as_role("administrator", world, sign_in)
+    for method in (browser.put, browser.patch, browser.delete):
+        # These two send the browser on, whatever it asked for, and change nothing.
+        assert method(address(name, world)).status_code == (302 if name in {"home", "login"} else 405)
+
+
+@pytest.mark.parametrize("name", sorted(TAKE_POST))
+def test_a_form_without_its_token_changes_nothing(name, world, sign_in):
+    browser = as_role("uploader", world, sign_in, enforce_csrf_checks=True)
+    before = Batch.objects.count()
+    answer = browser.post(address(name, world), {"file": "x"})
+    assert answer.status_code == 403
+    assert "Nothing was changed" in answer.content.decode()
+    assert Batch.objects.count() == before
+
+
+@pytest.mark.parametrize(
+    ("role", "status"),
+    [("uploader", 302), ("colleague", 302), ("outsider", 404), ("teamless", 404), ("radiologist", 302)],
+)
+def test_another_analysis_is_asked_for_by_those_who_see_the_study(role, status, world, sign_in):
+    answer = as_role(role, world, sign_in).post(address("study-analyses", world))
+    assert answer.status_code == status
+
+
+def test_a_study_that_one_may_not_see_answers_like_one_that_does_not_exist(world, sign_in):
+    browser = as_role("outsider", world, sign_in)
+    theirs = browser.get(address("study", world))
+    nothing = browser.get(reverse("study", args=["00000000-0000-4000-8000-000000000000"]))
+    assert theirs.status_code == nothing.status_code == 404
+    assert without_token(theirs) == without_token(nothing)
+
+
+def without_token(answer: Any) -> str:
+    return re.sub(r'csrfmiddlewaretoken" value="\w+"', "", answer.content.decode())
+
+
+def test_who_leaves_a_team_leaves_its_studies(world, sign_in):
+    browser = as_role("colleague", world, sign_in)
+    assert browser.get(address("study", world)).status_code == 200
+    Membership.objects.filter(user=world["colleague"]).delete()
+    for name in ("study", "instance-pixels", "prediction-heatmap", "api-study"):
+        assert browser.get(address(name, world)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "name", ["instance-thumbnail", "instance-preview", "instance-pixels", "prediction-heatmap"]
+)
+def test_pictures_stay_out_of_shared_caches(name, world, sign_in):
+    answer = as_role("uploader", world, sign_in).get(address(name, world))
+    assert "private" in answer["Cache-Control"]
+    assert answer["Content-Type"] in ("image/png", "image/jpeg")
+    assert b"".join(answer.streaming_content)
+    answer.close()
+
+
+@pytest.mark.parametrize("address", ["/media/", "/static/../var/", "/quarantine/", "/var/media/"])
+def test_no_address_serves_the_folders_themselves(address, world, sign_in):
+    pk = world["instance"].hex
+    answer = as_role("administrator", world, sign_in).get(f"{address}{pk[:2]}/{pk}/pixels.png")
+    assert answer.status_code == 404
+
+
+def test_a_picture_whose_file_is_gone_is_not_found_and_no_error(world, sign_in, study):
+    bare = factories.InstanceFactory(series__study=study)
+    answer = as_role("uploader", world, sign_in).get(reverse("instance-preview", args=[bare.pk]))
+    assert answer.status_code == 404
+
+
+# --- the admin: users, teams, and evidence to look at ---
+
+
+@pytest.mark.parametrize("role", ROLES[:-1])
+def test_the_admin_is_closed_to_all_but_administrators(role, world, sign_in):
+    answer = as_role(role, world, sign_in).get(reverse("admin:index"))
+    assert answer.status_code == 302 and "login" in answer.url
+
+
+def test_a_colleague_with_the_staff_mark_alone_edits_nothing(world, sign_in):
+    world["colleague"].is_staff = True
+    world["colleague"].save()
+    browser = as_role("colleague", world, sign_in)
+    assert browser.get(reverse("admin:diagnosis_user_changelist")).status_code == 403
+
+
+EVIDENCE = ("checkpoint", "event", "prediction", "upload")
+
+
+@pytest.fixture
+def desk(world: dict[str, Any], sign_in: Any) -> Client:
+    """The admin as the demo's administrator has it."""
+    world["administrator"].is_staff = True
+    world["administrator"].save()
+    return as_role("administrator", world, sign_in)
+
+
+def test_an_administrator_puts_a_new_user_into_a_team(desk, team):
+    user = factories.UserFactory()
+    page = desk.get(reverse("admin:diagnosis_user_change", args=[user.pk]))
+    assert page.status_code == 200
+    fields = {
+        name: value for name, value in page.context["adminform"].form.initial.items() if value is not None
+    }
+    fields |= {"membership_set-TOTAL_FORMS": 1, "membership_set-INITIAL_FORMS": 0}
+    fields |= {"membership_set-0-team": team.pk, "role": Role.RADIOLOGIST, "date_joined_0": "2026-01-01"}
+    fields |= {"date_joined_1": "12:00:00", "groups": [], "user_permissions": []}
+    fields.pop("last_login", None)
+    answer = desk.post(reverse("admin:diagnosis_user_change", args=[user.pk]), fields)
+    assert answer.status_code == 302, answer.context["errors"]
+    user.refresh_from_db()
+    assert user.is_radiologist and list(user.teams.all()) == [team]
+
+
+@pytest.mark.parametrize("kind", ["user", "team", *EVIDENCE])
+def test_an_administrator_looks_at_every_list_of_the_admin(kind, desk):
+    assert desk.get(reverse(f"admin:diagnosis_{kind}_changelist")).status_code == 200
+
+
+@pytest.mark.parametrize("kind", EVIDENCE)
+def test_evidence_can_be_looked_at_and_not_changed(kind, desk):
+    model = apps.get_model("diagnosis", kind)
+    Upload.objects.get().move(UploadStatus.RECEIVED, UploadStatus.REFUSED)
+    row = model.objects.get()
+    before = model.objects.values().get()
+    assert desk.get(reverse(f"admin:diagnosis_{kind}_add")).status_code == 403
+    assert desk.get(reverse(f"admin:diagnosis_{kind}_change", args=[row.pk])).status_code == 200
+    for action in ("change", "delete"):
+        answer = desk.post(reverse(f"admin:diagnosis_{kind}_{action}", args=[row.pk]), {"post": "yes"})
+        assert answer.status_code == 403
+    assert model.objects.values().get() == before
