@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from typing import Any
 
@@ -34,6 +35,7 @@ def signed_in(browser: Browser, url: str, username: str, password: str) -> Any:
         page.fill("[name=username]", username)
         page.fill("[name=password]", password)
         page.click("main button[type=submit]")
+        page.wait_for_url(re.compile(r"/(acknowledgement|studies)/"))
         if "/acknowledgement/" in page.url:
             page.click("main button[type=submit]")
         page.wait_for_url("**/studies/")

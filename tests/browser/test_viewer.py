@@ -152,7 +152,8 @@ def test_dragging_with_the_window_tool_changes_the_window_and_as_sent_brings_it_
     drag(above, (x, y), (x + 60, y + 40))
     expect(above.locator("[data-levels]")).not_to_have_text(sent)
     expect(above.get_by_text("View changed")).to_be_visible()
-    above.click("text=As sent")
+    # By its role: a DICOM film's identity strip says "as sent" too.
+    above.get_by_role("button", name="As sent").click()
     expect(above.locator("[data-levels]")).to_have_text(sent)
 
 
