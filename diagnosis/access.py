@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 
 from diagnosis.models import Batch, Instance, Prediction, Study, Team, Upload, User
+from diagnosis.states import StudyStatus
 
 Viewer = User | AnonymousUser
 
@@ -22,12 +23,11 @@ def sees_all_studies(user: Viewer) -> bool:
 
 
 def studies_of(user: Viewer) -> QuerySet[Study]:
-    """A clinician sees those of their teams, radiologists and administrators see all."""
+    """A clinician sees those of their teams, radiologists and administrators see all; nobody those withdrawn (A9)."""
     if not isinstance(user, User):
         return Study.objects.none()
-    return (
-        Study.objects.all() if sees_all_studies(user) else Study.objects.filter(team__membership__user=user)
-    )
+    active = Study.objects.filter(status=StudyStatus.ACTIVE)
+    return active if sees_all_studies(user) else active.filter(team__membership__user=user)
 
 
 def study_for(user: Viewer, pk: uuid.UUID) -> Study:

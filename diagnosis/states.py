@@ -17,6 +17,25 @@ class UploadStatus:
     TRANSITIONS: Transitions = {RECEIVED: (ACCEPTED, REFUSED, DUPLICATE, STOPPED)}
 
 
+class StudyStatus:
+    """active ⇄ withdrawn"""
+
+    ACTIVE = "active"
+    WITHDRAWN = "withdrawn"
+
+    TRANSITIONS: Transitions = {ACTIVE: (WITHDRAWN,), WITHDRAWN: (ACTIVE,)}
+
+
+class ConflictStatus:
+    """open ──► linked | apart"""
+
+    OPEN = "open"
+    LINKED = "linked"
+    APART = "apart"
+
+    TRANSITIONS: Transitions = {OPEN: (LINKED, APART)}
+
+
 class JobStatus:
     """queued ──► running ──► succeeded | failed, and back to queued when the worker is lost (the sweeper only)"""
 
@@ -57,6 +76,31 @@ class Finding:
     ABOVE = "above"
     UNCERTAIN = "uncertain"
     BELOW = "below"
+
+
+class Label:
+    """The class that a read names, or that is held true of a study; positive means COVID-19."""
+
+    COVID = "covid"
+    NONCOVID = "noncovid"
+    UNKNOWN = "unknown"
+
+
+class PatientOrigin:
+    """Where the patient reference of a study came from."""
+
+    HEADER = "header"
+    TYPED = "typed"
+    FOLDER = "folder"
+    TABLE = "table"
+    MOVED = "moved"
+
+
+class Scope:
+    """What a token may do."""
+
+    READ = "studies:read"
+    WRITE = "studies:write"
 
 
 class Role:

@@ -3,31 +3,39 @@
 from diagnosis.models.analysis import Analysis, Heatmap, Prediction
 from diagnosis.models.audit import Event
 from diagnosis.models.base import MAX_ATTEMPTS, IllegalTransitionError, Job, Stateful
-from diagnosis.models.imaging import Instance, Patient, Series, Study
-from diagnosis.models.intake import Batch, Upload
-from diagnosis.models.operations import Worker
-from diagnosis.models.people import Acknowledgement, Membership, Team, User
+from diagnosis.models.imaging import IdentityConflict, Instance, Patient, Series, Source, Study
+from diagnosis.models.intake import Batch, IdempotencyKey, Upload
+from diagnosis.models.operations import Usage, Worker
+from diagnosis.models.people import Acknowledgement, ApiToken, Membership, Notice, Team, User
+from diagnosis.models.reading import Read
 from diagnosis.models.training import Checkpoint
 
 __all__ = [
     "MAX_ATTEMPTS",
     "Acknowledgement",
     "Analysis",
+    "ApiToken",
     "Batch",
     "Checkpoint",
     "Event",
     "Heatmap",
+    "IdempotencyKey",
+    "IdentityConflict",
     "IllegalTransitionError",
     "Instance",
     "Job",
     "Membership",
+    "Notice",
     "Patient",
     "Prediction",
+    "Read",
     "Series",
+    "Source",
     "Stateful",
     "Study",
     "Team",
     "Upload",
+    "Usage",
     "User",
     "Worker",
 ]

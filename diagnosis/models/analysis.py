@@ -19,6 +19,9 @@ class Analysis(Job):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT
     )
 
+    # Films that somebody waits for go before thousands that were imported.
+    priority = models.PositiveSmallIntegerField(default=0, help_text="0 is analysed first")
+
     class Meta:
         verbose_name_plural = "analyses"
         constraints = [
@@ -28,7 +31,11 @@ class Analysis(Job):
                 name="analysis_one_waiting",
             )
         ]
-        indexes = [models.Index(fields=["status", "requested_at"], name="analysis_waiting")]
+        indexes = [models.Index(fields=["status", "priority", "requested_at"], name="analysis_waiting")]
+
+    @classmethod
+    def waiting(cls) -> models.QuerySet[Analysis]:
+        return super().waiting().order_by("priority", "requested_at", "pk")
 
     def __str__(self) -> str:
         return f"analysis {self.pk} ({self.status})"

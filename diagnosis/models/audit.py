@@ -8,7 +8,8 @@ from django.conf import settings
 from django.db import models
 
 if TYPE_CHECKING:
-    from diagnosis.models.base import Stateful
+    from django.db.models import Model
+
     from diagnosis.models.people import User
 
 
@@ -19,10 +20,13 @@ class Event(models.Model):
     object_id = models.UUIDField(db_index=True)
     old = models.CharField(max_length=12)
     new = models.CharField(max_length=12)
+    reason = models.TextField(blank=True)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.object_id}: {self.old} → {self.new}"
 
     @classmethod
-    def record(cls, row: Stateful, old: str, new: str, *, by: User | None) -> Event:
-        return cls.objects.create(kind=row._meta.model_name or "", object_id=row.pk, old=old, new=new, by=by)
+    def record(cls, row: Model, old: str, new: str, *, by: User | None, reason: str = "") -> Event:
+        return cls.objects.create(
+            kind=row._meta.model_name or "", object_id=row.pk, old=old, new=new, by=by, reason=reason
+        )

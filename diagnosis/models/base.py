@@ -29,7 +29,7 @@ class Stateful(models.Model):
     class Meta:
         abstract = True
 
-    def move(self, old: str, new: str, *, by: User | None = None, **fields: Any) -> bool:
+    def move(self, old: str, new: str, *, by: User | None = None, reason: str = "", **fields: Any) -> bool:
         """Take the row from `old` to `new`. False: it is no longer in `old` (a lost race): stop quietly."""
         from diagnosis.models.audit import Event
 
@@ -41,7 +41,7 @@ class Stateful(models.Model):
             if moved:
                 for name, value in {"status": new, **fields}.items():
                     setattr(self, name, value)
-                Event.record(self, old, new, by=by)
+                Event.record(self, old, new, by=by, reason=reason)
         return bool(moved)
 
 

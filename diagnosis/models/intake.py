@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 
 from diagnosis.models.base import Stateful
-from diagnosis.states import UploadStatus, choices
+from diagnosis.states import PatientOrigin, UploadStatus, choices
 
 
 class Batch(models.Model):
@@ -33,11 +33,20 @@ class Upload(Stateful):
     position = models.PositiveIntegerField(default=0)
     size_bytes = models.PositiveBigIntegerField()
     sha256 = models.CharField(max_length=64)
+    # A file of a ZIP is an upload of its own; it came with this one.
+    parent = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.CASCADE, related_name="members"
+    )
+    # The patient that whoever sent it named beside the film, or that its header names: keyed hashes, never the number.
+    patient_key = models.CharField(max_length=64, blank=True)
+    record_hash = models.CharField(max_length=64, blank=True)
+    patient_origin = models.CharField(max_length=8, choices=choices(PatientOrigin), blank=True)
     is_demo = models.BooleanField(default=False)
     received_at = models.DateTimeField(auto_now_add=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     sentence = models.TextField(blank=True)
+    code = models.CharField(max_length=24, blank=True, help_text="the outcome for programs")
     instance = models.ForeignKey(
         "diagnosis.Instance", null=True, blank=True, on_delete=models.SET_NULL, related_name="uploads"
     )
@@ -52,3 +61,19 @@ class Upload(Stateful):
     @property
     def is_waiting(self) -> bool:
         return self.status == UploadStatus.RECEIVED
+
+
+class IdempotencyKey(models.Model):
+    """A program that sends the same request again, with the same key, gets the same answer and stores nothing twice."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    key = models.CharField(max_length=255)
+    body_sha256 = models.CharField(max_length=64)
+    batch = models.ForeignKey(Batch, null=True, blank=True, on_delete=models.CASCADE)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="idempotency_key_once_a_user")]
+
+    def __str__(self) -> str:
+        return f"{self.key} of {self.user}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 
 
@@ -20,3 +21,18 @@ class Worker(models.Model):
 
     def __str__(self) -> str:
         return f"{self.queue} worker {self.pid} on {self.host}"
+
+
+class Usage(models.Model):
+    """How often somebody did something in one stretch of time: limits that need no Redis and hold for all processes."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    kind = models.CharField(max_length=24)
+    since = models.DateTimeField()
+    n = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "kind", "since"], name="usage_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.kind} {self.n} times since {self.since}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.utils import timezone
 
 from diagnosis.states import Role, choices
 
@@ -74,3 +76,43 @@ class Acknowledgement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} confirmed {self.version}"
+
+
+class ApiToken(models.Model):
+    """What a program signs in with: kept only as its hash, for some scopes, until a day."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
+    name = models.CharField(max_length=80)
+    start = models.CharField(max_length=12, help_text="its first characters, to tell it from others")
+    sha256 = models.CharField(max_length=64, unique=True)
+    scopes = models.JSONField(default=list)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.start}… of {self.user}"
+
+    @property
+    def is_valid(self) -> bool:
+        return self.revoked_at is None and self.expires_at > timezone.now()
+
+
+class Notice(models.Model):
+    """Something that one user should know; read once it is opened or dismissed."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notices")
+    kind = models.CharField(max_length=24)
+    text = models.TextField()
+    address = models.CharField(max_length=200, blank=True, help_text="the page that it is about")
+    created_at = models.DateTimeField(auto_now_add=True)
+    read_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "read_at", "-created_at"], name="notice_unread_first")]
+
+    def __str__(self) -> str:
+        return self.text

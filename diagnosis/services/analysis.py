@@ -79,8 +79,11 @@ def run(batch: list[Analysis], *, checkpoint: Checkpoint) -> None:
 
 def ahead_of(analysis: Analysis) -> int:
     """How many films will be analysed before this one."""
-    earlier = Q(requested_at__lt=analysis.requested_at) | Q(
-        requested_at=analysis.requested_at, pk__lt=analysis.pk
+    same = Q(priority=analysis.priority)
+    earlier = (
+        Q(priority__lt=analysis.priority)
+        | same & Q(requested_at__lt=analysis.requested_at)
+        | same & Q(requested_at=analysis.requested_at, pk__lt=analysis.pk)
     )
     return Analysis.objects.filter(earlier, status__in=JobStatus.WAITING).count()
 

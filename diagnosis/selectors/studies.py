@@ -1,20 +1,18 @@
-"""The queries behind pages. Each page asks a constant number of them, however many films there are."""
+"""The study list and one study."""
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
-from django.utils import timezone
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
 from diagnosis import access
-from diagnosis.models import Analysis, Batch, Checkpoint, Instance, Prediction, Study, Upload, Worker
-from diagnosis.states import JobStatus, UploadStatus
+from diagnosis.models import Analysis, Instance, Prediction, Study
+from diagnosis.states import JobStatus
 
 PAGE_SIZE = 30
-DAY = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -155,106 +153,3 @@ def showing(studies: QuerySet[Study], show: str) -> QuerySet[Study]:
 
 def study_for_page(study: Study) -> StudyState:
     return study_state(with_films(Study.objects.filter(pk=study.pk)).get())
-
-
-# --- one batch ---
-
-
-@dataclass(frozen=True)
-class UploadState:
-    upload: Upload
-    film: FilmState | None
-
-    @property
-    def waits(self) -> bool:
-        return self.upload.is_waiting or bool(
-            self.film and self.film.analysis and self.film.analysis.is_waiting
-        )
-
-    @property
-    def outcome(self) -> str:
-        """The finding; without one 'waiting', 'failed' or 'refused'."""
-        if self.film and self.film.prediction:
-            return self.film.prediction.finding
-        if self.waits:
-            return "waiting"
-        return "failed" if self.film else "refused"
-
-
-def recent_batches(user: access.Viewer, *, most: int = 5) -> list[Batch]:
-    """The user's own last drops, each with its number of files."""
-    own = Batch.objects.filter(by=user.pk).annotate(n_files=Count("uploads")).filter(n_files__gt=0)
-    return list(own.order_by("-created_at")[:most])
-
-
-def uploads_of(batch: Batch) -> list[UploadState]:
-    analyses = Analysis.objects.order_by("-requested_at").select_related("prediction__checkpoint")
-    uploads = batch.uploads.select_related("instance__series__study").prefetch_related(
-        Prefetch("instance__analyses", queryset=analyses)
-    )
-    return [
-        UploadState(upload, film_state(upload.instance) if upload.instance else None) for upload in uploads
-    ]
-
-
-# --- the system page ---
-
-
-@dataclass(frozen=True)
-class System:
-    workers: list[Worker]
-    champion: Checkpoint | None
-    uploads_waiting: int
-    analyses_queued: int
-    analyses_running: int
-    day: dict[str, int]
-    p50_s: float | None
-    p95_s: float | None
-
-
-def system() -> System:
-    since = timezone.now() - DAY
-    jobs = dict(Analysis.objects.values_list("status").annotate(n=Count("pk")))
-    durations = result_times(since)
-    return System(
-        workers=list(Worker.objects.order_by("queue", "host", "pid")),
-        champion=Checkpoint.champion(),
-        uploads_waiting=Upload.objects.filter(status=UploadStatus.RECEIVED).count(),
-        analyses_queued=jobs.get(JobStatus.QUEUED, 0),
-        analyses_running=jobs.get(JobStatus.RUNNING, 0),
-        day=counts_since(since),
-        p50_s=percentile(durations, 0.5),
-        p95_s=percentile(durations, 0.95),
-    )
-
-
-def counts_since(since: datetime) -> dict[str, int]:
-    """Films received = accepted + refused + duplicate + stopped + waiting; and what became of the analyses."""
-    uploads = dict(
-        Upload.objects.filter(received_at__gte=since).values_list("status").annotate(n=Count("pk"))
-    )
-    jobs = dict(
-        Analysis.objects.filter(requested_at__gte=since).values_list("status").annotate(n=Count("pk"))
-    )
-    return {
-        "received": sum(uploads.values()),
-        "accepted": uploads.get(UploadStatus.ACCEPTED, 0),
-        "refused": uploads.get(UploadStatus.REFUSED, 0),
-        "duplicate": uploads.get(UploadStatus.DUPLICATE, 0),
-        "analysed": jobs.get(JobStatus.SUCCEEDED, 0),
-        "failed": jobs.get(JobStatus.FAILED, 0),
-    }
-
-
-def result_times(since: datetime, *, most: int = 1000) -> list[float]:
-    """Seconds from upload to result of the newest films, in ascending order."""
-    rows = Upload.objects.filter(
-        received_at__gte=since, status=UploadStatus.ACCEPTED, instance__analyses__status=JobStatus.SUCCEEDED
-    ).order_by("-received_at")
-    times = rows.values_list("received_at", "instance__analyses__finished_at")[:most]
-    return sorted((finished - received).total_seconds() for received, finished in times if finished)
-
-
-def percentile(ascending: list[float], share: float) -> float | None:
-    """The nearest-rank percentile; None of nothing."""
-    return ascending[max(0, -(-len(ascending) * int(share * 100) // 100) - 1)] if ascending else None
