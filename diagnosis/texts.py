@@ -204,7 +204,7 @@ def locked_out(until: str) -> Wording:
     """`until` carries its zone."""
     return Wording(
         "Too many wrong passwords.",
-        f"This user name is locked from your address until {until}. An administrator can unlock it before.",
+        f"This user name is locked from your address until {until}. An administrator can unlock it sooner.",
         tone="failed",
     )
 
@@ -255,7 +255,7 @@ def run_done(name: str, *, succeeded: bool) -> str:
 def account_event(old: str, new: str, reason: str) -> str:
     """What happened, for the history of an account or a team; a change of role has the roles themselves."""
     return {
-        AccountChange.MADE: f"made: {reason}",
+        AccountChange.MADE: f"made as {reason}",
         AccountChange.EDITED: f"changed: {reason}",
         AccountChange.INACTIVE: "deactivated",
         AccountChange.ACTIVE: "reactivated",

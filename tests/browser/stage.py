@@ -50,8 +50,8 @@ told = [
     (NoticeKind.DISAGREEMENT_ANSWERED, texts.disagreement_answered("3F2A"), "/studies/"),
     (NoticeKind.UPLOAD_STOPPED, texts.upload_stopped(3), "/uploads/"),
 ]
-first, *_ = [notice for kind, text, address in told for notice in notices.tell([clinician], kind, text, address=address)]
-notices.mark_read(first)
+rows = [notices.tell([clinician], kind, text, address=address)[0] for kind, text, address in told]
+notices.mark_read(rows[0])
 """
 
 # Hands files to the page as a drop or a paste does: the browser's own event with a real DataTransfer.

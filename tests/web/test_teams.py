@@ -31,7 +31,7 @@ def test_a_site_without_teams_says_what_they_are_for(desk):
 
 def test_a_team_is_made_and_opens(desk):
     answer = desk.post(reverse("teams"), {"name": " Ward 7 "}, follow=True)
-    assert "Ward 7" in page(answer) and "made: Ward 7 by chief" in page(answer)
+    assert "Ward 7" in page(answer) and "made as Ward 7 by chief" in page(answer)
     assert Team.objects.get().name == "Ward 7"
 
 
