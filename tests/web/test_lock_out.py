@@ -55,7 +55,9 @@ def test_it_says_until_when_with_the_zone_and_who_can_help(clinician, settings):
     answer = attempt(clinician.username, PASSWORD)
     until = AccessAttempt.objects.get().attempt_time + timedelta(minutes=15)
     assert f"locked from your address until {moment(until)}." in page(answer)
-    assert re.search(r"until \d\d:\d\d CES?T, \d+ \w{3} \d{4}\. An administrator can unlock it sooner", page(answer))
+    assert re.search(
+        r"until \d\d:\d\d CES?T, \d+ \w{3} \d{4}\. An administrator can unlock it sooner", page(answer)
+    )
     shown = answer.content.decode()
     assert f'value="{clinician.username}"' in shown and 'value="/uploads/"' in shown and PASSWORD not in shown
 
