@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import smtplib
+import socket
+import socketserver
+import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -202,3 +206,60 @@ def test_what_is_long_over_is_forgotten_and_what_is_unread_is_not(reader):
     operations.tidy()
     assert list(Notice.objects.all()) == [told[1]]
     assert list(Mail.objects.all()) == [waiting] and over.pk
+
+
+# --- a real server, or none, behind a real socket ---
+
+
+class Post(socketserver.StreamRequestHandler):
+    """Takes one mail as a mail server does; keeps its lines."""
+
+    def handle(self):
+        self.wfile.write(b"220 here\r\n")
+        for line in self.rfile:
+            word = line[:4].upper()
+            if word == b"DATA":
+                self.wfile.write(b"354 go on\r\n")
+                self.server.lines += iter(self.rfile.readline, b".\r\n")
+            self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 fine\r\n")
+            if word == b"QUIT":
+                return
+
+
+@pytest.fixture
+def smtp(settings):
+    """Django's own way of sending, to this port of this machine."""
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_TIMEOUT = "127.0.0.1", 0.3
+
+    def _smtp(port: int) -> None:
+        settings.EMAIL_PORT = port
+
+    return _smtp
+
+
+def test_a_mail_goes_through_a_mail_server(reader, smtp, settings):
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Post) as post:
+        post.lines = []
+        threading.Thread(target=post.serve_forever, daemon=True).start()
+        smtp(post.server_address[1])
+        notices.tell([reader], NoticeKind.UPLOAD_STOPPED, "1 film was stopped.", address="/batches/7/")
+        settings.EMAIL_TIMEOUT = 5
+        assert mails.send_due() == 1
+        post.shutdown()
+    words = b"".join(post.lines).decode()
+    assert f"To: {reader.email}" in words and "1 film was stopped." in words
+
+
+@pytest.mark.parametrize("way", ["refuses", "hangs"])
+def test_a_server_that_does_not_answer_is_left_soon(reader, smtp, way):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        if way == "hangs":
+            silent.listen()
+        smtp(silent.getsockname()[1])
+        factories.MailFactory(user=reader)
+        began = time.monotonic()
+        assert mails.send_due() == 0
+        assert time.monotonic() - began < 3
+    assert Mail.objects.get().due_at > timezone.now()
