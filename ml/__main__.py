@@ -72,6 +72,11 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="JSON with every number")
     parser.add_argument("--card", type=Path, help="model card to write (Markdown)")
+    parser.add_argument(
+        "--figures", type=Path, help="folder for ROC, precision and recall, reliability (SVG)"
+    )
+    words = "what the films are also divided by (default: source,view,finding)"
+    parser.add_argument("--by", default="source,view,finding", help=words)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--device", default="cpu")
     parser.set_defaults(run=_evaluate)
@@ -150,6 +155,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             arguments.manifest,
             device=arguments.device,
             threads=arguments.threads,
+            by=[word for word in arguments.by.split(",") if word],
+            figures_in=arguments.figures,
             on_film=bar.update,
         )
     evaluation.write(arguments.out, measured)
