@@ -59,15 +59,27 @@ def evaluate(
     records = manifest.of("test")
     probabilities = predict_all(predictor, manifest, records, on_film=on_film)
     if figures_in:
-        from ml import figures
-
-        labels = [record.label for record in records]
-        figures.write(figures_in, labels, probabilities, operating_point=predictor.header.operating_point)
+        _draw(figures_in, records, probabilities, predictor.header.operating_point)
     without_lungs = {
         "source": baselines.source_lookup(manifest),
         "thumbnail": baselines.thumbnail(manifest, on_film=on_film),
         "view": baselines.view_rule(manifest),
     }
+    return {
+        **_about(checkpoint, predictor, manifest, records),
+        "pooled": _report(predictor, records, probabilities),
+        "findings": _findings(predictor, records, probabilities),
+        "strata": _strata(predictor, records, probabilities),
+        "within_source": _within(predictor, records, probabilities),
+        "by": {attribute: _divided(predictor, records, probabilities, attribute) for attribute in by},
+        **_beside(records, probabilities, without_lungs),
+    }
+
+
+def _about(
+    checkpoint: Path, predictor: Predictor, manifest: Manifest, records: Sequence[Record]
+) -> dict[str, Any]:
+    """What was measured, with what, on what."""
     header = asdict(predictor.header)
     return {
         "checkpoint": header | {"file": checkpoint.name, "size_bytes": checkpoint.stat().st_size},
@@ -76,13 +88,16 @@ def evaluate(
         "manifest_sha256": manifest.sha256,
         "test_sources": sources_of(records),
         "test_licences": licences_of(records),
-        "pooled": _report(predictor, records, probabilities),
-        "findings": _findings(predictor, records, probabilities),
-        "strata": _strata(predictor, records, probabilities),
-        "within_source": _within(predictor, records, probabilities),
-        "by": {attribute: _divided(predictor, records, probabilities, attribute) for attribute in by},
-        **_beside(records, probabilities, without_lungs),
     }
+
+
+def _draw(
+    folder: Path, records: Sequence[Record], probabilities: NDArray[np.float64], operating_point: float
+) -> None:
+    from ml import figures  # matplotlib takes its time to load, and only pictures need it
+
+    labels = [record.label for record in records]
+    figures.write(folder, labels, probabilities, operating_point=operating_point)
 
 
 def predict_all(
