@@ -84,7 +84,8 @@ def wilson(k: int, n: int) -> Estimate:
     p, z2 = k / n, _Z**2
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = _Z / (1 + z2 / n) * (p * (1 - p) / n + z2 / (4 * n * n)) ** 0.5
-    return Estimate(p, max(0.0, centre - half), min(1.0, centre + half))
+    # The ends are exact where nothing or everything was counted; a rounding must not put them inside.
+    return Estimate(p, centre - half if k else 0.0, centre + half if k < n else 1.0)
 
 
 def confusion(labels: ArrayLike, probabilities: ArrayLike, *, threshold: float) -> Confusion:

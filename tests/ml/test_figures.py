@@ -39,6 +39,12 @@ def test_films_of_one_class_have_no_curve_but_their_reliability(tmp_path: Path) 
     assert [path.name for path in paths] == ["reliability.svg"]
 
 
+def test_bins_without_a_single_case_are_drawn_too(tmp_path: Path) -> None:
+    y, p = measured(3000)
+    paths = figures.write(tmp_path, y * (p > 0.9), p / 10, operating_point=0.05)
+    assert len(paths) == 3
+
+
 def test_the_curve_counts_films_of_equal_score_at_once() -> None:
     hits, alarms = figures._counts(np.array([True, False, True]), np.array([0.5, 0.5, 0.9]))
     assert hits.tolist() == [0, 1, 2] and alarms.tolist() == [0, 0, 1]
