@@ -20,6 +20,10 @@ films = st.lists(
 
 
 def manifest_of(rows: list[tuple[str, int, int, int]]) -> Manifest:
+    # A patient has one label; films without a patient have any.
+    rows = [
+        (source, patient % 2 if patient else label, group, patient) for source, label, group, patient in rows
+    ]
     records = [
         Record(
             f"{i}.png", label, "train", source, group=f"g{group}", patient=f"p{patient}" if patient else ""
