@@ -43,10 +43,11 @@ def fold_b(manifest: Manifest) -> Fold:
 def folds_c(manifest: Manifest, *, seed: int = 0) -> list[Fold]:
     """Five folds by patient within ieee8023, everything else in training each time."""
     films = _films(manifest)
-    part = _parts([record for record in films if record.source == PRIMARY], seed=seed)
+    primary = [record for record in films if record.source == PRIMARY]
+    part = _parts(primary, seed=seed)
     folds = []
     for n in range(N_PARTS):
-        held = tuple(record for record in films if part.get(_unit(record)) == n)
+        held = tuple(record for record in primary if part[_unit(record)] == n)
         # A group or patient of a held-out film may have films in another web source too.
         taken = {_unit(record) for record in held} | {record.group for record in held}
         kept = [r for r in films if _unit(r) not in taken and r.group not in taken]

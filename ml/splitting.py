@@ -49,14 +49,14 @@ def write_manifest(
 
     Films of one patient or of the same bytes are one group and stay together. A collection's own test films stay
     test films, with their whole group; other groups are drawn by a hash of their name, so that a film keeps its
-    split when more are added.
+    split when more are added. Non-COVID films of patients who also have COVID-19 films are left out.
 
     Raises
     ------
     ManifestError
-        A film that is missing, a patient or file with both labels that cannot be split, or a class without films.
+        A film that is missing, or a class without films.
     """
-    rows = [_row(film, out.parent, on_film) for film in films]
+    rows = [_row(film, out.parent, on_film) for film in _of_one_label(films)]
     if not rows:
         raise ManifestError("no film was found")
     _group(rows)
@@ -68,8 +68,16 @@ def write_manifest(
         table = csv.DictWriter(file, COLUMNS)
         table.writeheader()
         table.writerows(sorted(rows, key=lambda row: row["file"]))
+    manifest = Manifest.load(aside)
     aside.replace(out)
-    return Manifest.load(out)
+    return manifest
+
+
+def _of_one_label(films: Iterable[Found]) -> list[Found]:
+    """Without the Non-COVID films of patients who have a COVID-19 film anywhere: such a patient is not Non-COVID."""
+    films = list(films)
+    ill = {film.patient for film in films if film.label == "covid" and film.patient}
+    return [film for film in films if film.label == "covid" or film.patient not in ill]
 
 
 def _row(film: Found, root: Path, on_film: Callable[[], object] | None) -> dict[str, str]:

@@ -178,7 +178,7 @@ def test_a_wrong_label_is_refused_by_its_line(tmp_path: Path) -> None:
 
 def collection(folder: Path, n: int = 60) -> list[Found]:
     return [
-        Found(film(folder / f"{i}.png"), ("covid", "noncovid")[i % 2], "here", patient=f"p{i // 3}")
+        Found(film(folder / f"{i}.png"), ("covid", "noncovid")[i // 3 % 2], "here", patient=f"p{i // 3}")
         for i in range(n)
     ]
 
@@ -233,6 +233,13 @@ def test_a_class_that_is_missing_is_named_with_its_split(tmp_path: Path) -> None
     films = [f for f in collection(tmp_path) if f.label == "covid"]
     with pytest.raises(ManifestError, match="no noncovid film in train"):
         splitting.write_manifest(films, tmp_path / "manifest.csv")
+
+
+def test_a_patient_with_a_covid_film_anywhere_is_not_non_covid(tmp_path: Path) -> None:
+    later = Found(film(tmp_path / "recovered.png"), "noncovid", "here", patient="p0")  # p0 has COVID-19 films
+    manifest = splitting.write_manifest([*collection(tmp_path), later], tmp_path / "manifest.csv")
+    assert len(manifest.records) == 60
+    assert "recovered.png" not in {record.file for record in manifest.records}
 
 
 def test_shares_leave_films_to_train_on() -> None:
