@@ -87,11 +87,8 @@ def make_accounts() -> str:
     from diagnosis import selectors, texts
 
     if not settings.DEMO_ACCOUNTS:
-        return (
-            ""
-            if selectors.has_users()
-            else f"{texts.NOBODY_YET}\n  .venv/bin/python {texts.FIRST_ADMINISTRATOR}"
-        )
+        first = f"  .venv/bin/python {texts.FIRST_ADMINISTRATOR}"
+        return "" if selectors.has_users() else f"{texts.NOBODY_YET}\n{first}"
     made = io.StringIO()
     call_command("demo_accounts", stdout=made)
     lines = [f"  {line}" for line in made.getvalue().splitlines()]

@@ -163,8 +163,8 @@ NAME_TAKEN = "There is an account of this name already."
 TEAM_TAKEN = "There is a team of this name already."
 PASSWORD_NEEDED = "Links that set your password go to this address. Type your current password to change it."
 NOBODY_YET = (
-    "Nobody has an account here yet. On the computer that runs this site, "
-    "this command makes the first administrator:"
+    "Nobody has an account here yet.\n"
+    "On the computer that runs this site, this command makes the first administrator:"
 )
 FIRST_ADMINISTRATOR = "manage.py first_administrator NAME"
 NOT_ONESELF = "You cannot take this away from yourself. Another administrator can."
