@@ -213,7 +213,7 @@ def link_mail(username: str, *, address: str, lasts: str) -> Wording:
     """Subject and body."""
     return Wording(
         "A link to set your password",
-        f"Somebody, perhaps you, asked for a link to set the password of the account {username}. "
+        f"Somebody, perhaps you or an administrator, asked for a link to set the password of the account {username}. "
         f"It works once, for {lasts}:\n\n{address}\n\n"
         "If it was not you, you need not do anything: your password stays as it is.\n",
         tone="",

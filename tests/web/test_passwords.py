@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from diagnosis import selectors, texts
 from diagnosis.models import Mail, User
-from diagnosis.services import accounts, links, passwords
+from diagnosis.services import accounts, links, operations, passwords
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -39,7 +39,10 @@ def forget(django_capture_on_commit_callbacks):
 
     def _forget(name: str) -> str:
         with django_capture_on_commit_callbacks(execute=True):
-            return page(Client().post(reverse("forgotten"), {"name": name}))
+            answer = page(Client().post(reverse("forgotten"), {"name": name}))
+        with django_capture_on_commit_callbacks(execute=True):
+            operations.sweep()
+        return answer
 
     return _forget
 
@@ -190,6 +193,14 @@ def test_the_answer_is_the_same_whether_there_is_such_an_account_or_not(can_mail
     }
     assert len(answers) == 1 and "a link is on its way" in answers.pop()
     assert [sent.to for sent in mail.outbox] == [[reachable.email]]
+
+
+def test_a_stranger_cannot_tell_by_the_bell_that_there_is_such_an_account(
+    can_mail, reachable, django_capture_on_commit_callbacks
+):
+    with django_capture_on_commit_callbacks() as rung:
+        Client().post(reverse("forgotten"), {"name": reachable.username})
+    assert rung == [] and Mail.objects.filter(user=reachable).exists()
 
 
 def test_asking_again_and_again_sends_one_mail(can_mail, reachable, forget):
