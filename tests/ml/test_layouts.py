@@ -12,15 +12,11 @@ from ml.__main__ import main
 from ml.data import Manifest, ManifestError
 from ml.layouts import LAYOUTS, Found
 
-N = 0
-
 
 def film(path: Path, content: bytes | None = None) -> Path:
     """A file that differs from every other: readers look at names, splitting at bytes, nobody at pixels."""
-    global N
-    N += 1
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content or f"film {N}".encode())
+    path.write_bytes(content or "/".join(path.parts[5:]).encode())
     return path
 
 
@@ -176,7 +172,7 @@ def test_a_wrong_label_is_refused_by_its_line(tmp_path: Path) -> None:
 # --- the manifest ---
 
 
-def collection(folder: Path, n: int = 60) -> list[Found]:
+def collection(folder: Path, n: int = 240) -> list[Found]:
     return [
         Found(film(folder / f"{i}.png"), ("covid", "noncovid")[i // 3 % 2], "here", patient=f"p{i // 3}")
         for i in range(n)
@@ -203,11 +199,11 @@ def test_copies_stay_together_even_under_two_patients(tmp_path: Path) -> None:
 
 def test_a_film_keeps_its_split_when_more_are_added(tmp_path: Path) -> None:
     films = collection(tmp_path)
-    before = splitting.write_manifest(films[:40], tmp_path / "a.csv")
+    before = splitting.write_manifest(films[:160], tmp_path / "a.csv")
     after = splitting.write_manifest(films, tmp_path / "b.csv")
     split = {record.file: record.split for record in after.records}
     kept = [record for record in before.records if split[record.file] == record.split]
-    # Patient p13 lies on both sides of film 40 and is one patient all the same.
+    # Patient p53 lies on both sides of film 160 and is one patient all the same.
     assert len(kept) == len(before.records)
 
 
@@ -238,7 +234,7 @@ def test_a_class_that_is_missing_is_named_with_its_split(tmp_path: Path) -> None
 def test_a_patient_with_a_covid_film_anywhere_is_not_non_covid(tmp_path: Path) -> None:
     later = Found(film(tmp_path / "recovered.png"), "noncovid", "here", patient="p0")  # p0 has COVID-19 films
     manifest = splitting.write_manifest([*collection(tmp_path), later], tmp_path / "manifest.csv")
-    assert len(manifest.records) == 60
+    assert len(manifest.records) == 240
     assert "recovered.png" not in {record.file for record in manifest.records}
 
 
@@ -267,7 +263,7 @@ def test_no_patient_and_no_copy_lies_in_two_splits(films: list[tuple[int, int, s
 
 def test_the_command_joins_collections(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     five_k(tmp_path / "5k"), radiography(tmp_path / "kaggle")
-    for i in range(40):
+    for i in range(120):
         film(tmp_path / "kaggle" / ("COVID/images", "Normal")[i % 2] / f"more-{i}.png")
     out = tmp_path / "manifest.csv"
     words = ["manifest", f"covid-xray-5k={tmp_path / '5k'}", f"radiography-database={tmp_path / 'kaggle'}"]
