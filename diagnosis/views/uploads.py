@@ -122,6 +122,7 @@ def _answer(row: selectors.UploadState) -> dict[str, Any]:
         "thumbnail_url": reverse("instance-thumbnail", args=[film.instance.pk]) if film else None,
         "finding": {"lead": finding.lead, "rest": finding.rest, "tone": finding.tone} if finding else None,
         "is_final": not row.waits,
+        "outcome": row.outcome,
         "tone": OUTCOMES[row.outcome][0],
         "words": words(row),
         "remarks": row.remarks,

@@ -41,6 +41,7 @@ def test_a_film_sent_by_the_script_is_received_with_the_addresses_of_what_comes(
                 "thumbnail_url": None,
                 "finding": None,
                 "is_final": False,
+                "outcome": "waiting",
                 "tone": "waiting",
                 "words": texts.STILL_READING,
                 "remarks": [],
