@@ -11,16 +11,18 @@ from django.db.models import Count, Prefetch, Q, QuerySet
 from diagnosis import access, texts
 from diagnosis.models import Analysis, Batch, Study, Upload
 from diagnosis.selectors.studies import FilmState, film_state
-from diagnosis.states import UploadStatus
+from diagnosis.states import StudyStatus, UploadStatus
+
+ARCHIVE = "archive"  # the code of a ZIP that was unpacked
 
 
 @dataclass(frozen=True)
 class UploadState:
-    """An upload as its sender sees it: `film` only if they may open its study; `is_gone` if they no longer may."""
+    """One upload; `film` only if whoever looks may open it, and never the film that it was stopped for."""
 
     upload: Upload
     film: FilmState | None
-    is_gone: bool = False
+    is_withdrawn: bool = False
 
     @property
     def study(self) -> Study | None:
@@ -34,22 +36,28 @@ class UploadState:
 
     @property
     def outcome(self) -> str:
-        """The finding; without one 'waiting', 'failed', or how the upload itself ended."""
+        """The finding; without one what the film waits for, or how its upload ended."""
         if self.film and self.film.prediction:
             return self.film.prediction.finding
         if self.waits:
             return "waiting"
-        if self.film and self.film.instance.not_assessed:
-            return "not-assessed"
         if self.film:
-            return "failed" if self.film.analysis else "waiting"
-        if self.is_gone:
+            return "failed" if self.film.analysis else "not_assessed"
+        if self.is_withdrawn:
             return "withdrawn"
-        return "archive" if self.upload.status == UploadStatus.ACCEPTED else self.upload.status
+        return self._ended
+
+    @property
+    def _ended(self) -> str:
+        """How an upload ended that shows no film."""
+        if self.upload.code == ARCHIVE:
+            return "archive"
+        is_stored = self.upload.status in (UploadStatus.ACCEPTED, UploadStatus.DUPLICATE)
+        return "elsewhere" if is_stored else self.upload.status
 
     @property
     def sentence(self) -> str:
-        if self.film is None and self.is_gone:
+        if self.is_withdrawn:
             return texts.WITHDRAWN
         return self.upload.sentence or texts.STILL_READING
 
@@ -73,13 +81,13 @@ def recent_batches(user: access.Viewer, *, most: int = 5) -> list[Batch]:
     return list(own.order_by("-created_at")[:most])
 
 
-def uploads_of(batch: Batch, *, viewer: access.Viewer, since: datetime | None = None) -> list[UploadState]:
+def uploads_of(batch: Batch, viewer: access.Viewer, *, since: datetime | None = None) -> list[UploadState]:
     """All uploads of a batch, or those that changed; files of a ZIP follow it in their order."""
     uploads = batch.uploads.filter(_changed(since)) if since else batch.uploads.all()
     return sorted(_states(uploads, viewer), key=_place)
 
 
-def upload_state(upload: Upload, *, viewer: access.Viewer) -> UploadState:
+def upload_state(upload: Upload, viewer: access.Viewer) -> UploadState:
     return _states(Upload.objects.filter(pk=upload.pk), viewer)[0]
 
 
@@ -103,10 +111,12 @@ def _states(uploads: QuerySet[Upload], viewer: access.Viewer) -> list[UploadStat
 
 
 def _state(upload: Upload, seen: set[uuid.UUID]) -> UploadState:
-    if upload.instance is None:
+    if upload.instance is None or upload.status == UploadStatus.STOPPED:
         return UploadState(upload, None)
-    if upload.instance.series.study_id not in seen:
-        return UploadState(upload, None, is_gone=True)
+    study = upload.instance.series.study
+    if study.pk not in seen:
+        is_withdrawn = upload.status == UploadStatus.ACCEPTED and study.status == StudyStatus.WITHDRAWN
+        return UploadState(upload, None, is_withdrawn)
     return UploadState(upload, film_state(upload.instance))
 
 

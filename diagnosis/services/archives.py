@@ -19,6 +19,7 @@ from django.db import transaction
 
 from diagnosis import dispatch, engine, storage, texts
 from diagnosis.models import Upload
+from diagnosis.selectors.uploads import ARCHIVE
 from diagnosis.services import quotas, references
 from diagnosis.states import UploadStatus
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 class Finish(Protocol):
     """How an upload ends: moves its row, and removes its bytes once that is on disk."""
 
-    def __call__(self, upload: Upload, status: str, *, sentence: str) -> None: ...
+    def __call__(self, upload: Upload, status: str, *, sentence: str, code: str) -> None: ...
 
 
 class NoRoomError(OSError):
@@ -52,8 +53,10 @@ def unpack(upload: Upload, *, finish: Finish) -> None:
         with _folder() as folder:
             members = engine.unpack(source, folder, contents)
             _keep(upload, members, folder, n_left_out=contents.n_skipped, finish=finish)
-    except (engine.FilmRefusedError, quotas.NotTakenError) as refused:
-        finish(upload, UploadStatus.REFUSED, sentence=str(refused))
+    except engine.FilmRefusedError as refused:
+        finish(upload, UploadStatus.REFUSED, sentence=str(refused), code=refused.code)
+    except quotas.NotTakenError as limit:
+        finish(upload, UploadStatus.REFUSED, sentence=str(limit), code="limit_reached")
 
 
 @contextmanager
@@ -78,9 +81,10 @@ def _keep(upload: Upload, members: list[Member], folder: Path, *, n_left_out: in
             Upload.objects.bulk_create(rows.values())
             for member in members:
                 if member.refused:
-                    finish(rows[member.position], UploadStatus.REFUSED, sentence=member.refused[1])
+                    code, sentence = member.refused
+                    finish(rows[member.position], UploadStatus.REFUSED, sentence=sentence, code=code)
             sentence = texts.archive_unpacked(n_files=len(members), n_left_out=n_left_out)
-            finish(upload, UploadStatus.ACCEPTED, sentence=sentence)
+            finish(upload, UploadStatus.ACCEPTED, sentence=sentence, code=ARCHIVE)
             dispatch.admit_waiting()
     except BaseException:
         for place in places.values():
@@ -107,7 +111,6 @@ def _row(upload: Upload, member: Member) -> Upload:
         position=member.position,
         size_bytes=member.size_bytes,
         sha256=member.sha256,
-        code=member.refused[0] if member.refused else "",
         patient_key=patient.key,
         record_hash=patient.record_hash,
         patient_origin=patient.origin,

@@ -192,9 +192,16 @@ def _already_here(upload: Upload) -> bool:
     return known is not None
 
 
-def _finish(upload: Upload, status: str, *, sentence: str, instance: Instance | None = None) -> None:
+def _finish(
+    upload: Upload, status: str, *, sentence: str, code: str = "", instance: Instance | None = None
+) -> None:
     moved = upload.move(
-        UploadStatus.RECEIVED, status, sentence=sentence, instance=instance, finished_at=timezone.now()
+        UploadStatus.RECEIVED,
+        status,
+        sentence=sentence,
+        code=code,
+        instance=instance,
+        finished_at=timezone.now(),
     )
     if not moved:
         raise LostRaceError(str(upload.pk))

@@ -27,11 +27,11 @@ OUTCOMES = {
     "uncertain": ("uncertain", "uncertain"),
     "below": ("below", "no COVID-19 pattern"),
     "waiting": ("waiting", "not analysed yet"),
-    "not-assessed": ("known", "not assessed"),
+    "not_assessed": ("known", "not assessed"),
     "failed": ("failed", "analysis failed"),
     "stopped": ("failed", "stopped"),
     "refused": ("failed", "refused"),
-    "duplicate": ("known", "already stored"),
+    "elsewhere": ("known", "already stored"),
     "withdrawn": ("known", "withdrawn"),
     "archive": ("archive", "unpacked"),
 }
@@ -75,7 +75,7 @@ def _receive(request: HttpRequest, teams: list[Team]) -> HttpResponse:
         return refused(request, str(error), status=error.status, until=error.until)
     if request.accepts("text/html"):
         return redirect("batch", pk=batch.pk)
-    answers = [_answer(selectors.upload_state(upload, viewer=request.user)) for upload in uploads]
+    answers = [_answer(selectors.upload_state(upload, request.user)) for upload in uploads]
     addresses = {
         "batch_url": reverse("batch", args=[batch.pk]),
         "changes_url": reverse("batch-uploads", args=[batch.pk]),
@@ -105,7 +105,7 @@ def refused(
 @never_cache
 def outcome(request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
     upload = access.upload_for(request.user, pk)
-    return JsonResponse(_answer(selectors.upload_state(upload, viewer=request.user)))
+    return JsonResponse(_answer(selectors.upload_state(upload, request.user)))
 
 
 def _answer(row: selectors.UploadState) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def _answer(row: selectors.UploadState) -> dict[str, Any]:
         "outcome": row.outcome,
         "tone": OUTCOMES[row.outcome][0],
         "words": words(row),
-        "remarks": row.remarks,
+        "remarks": remarks(row),
         "parent": upload.parent_id,
         "position": upload.position,
         "has_reference": bool(upload.patient_origin),
@@ -140,11 +140,16 @@ def words(row: selectors.UploadState) -> str:
             f"{texts.finding_of(film.prediction).lead} AI score {texts.score(film.prediction.probability)}"
         )
         return f"{found} · {row.sentence}" if row.upload.status == "duplicate" else found
-    if film and film.instance.not_assessed:
+    if film and row.outcome == "not_assessed":
         return f"Not assessed: {film.instance.not_assessed}. {texts.NO_RESULT}"
     if row.outcome == "failed" and film and film.analysis:
         return str(texts.without_result(film.analysis.status, reason=film.analysis.error))
     return row.sentence
+
+
+def remarks(row: selectors.UploadState) -> list[str]:
+    """What the line above them does not say already."""
+    return [remark for remark in row.remarks if remark not in words(row)]
 
 
 @require_safe
@@ -153,7 +158,7 @@ def changes(request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
     """One answer for all files of a batch: those that changed since the `at` of an earlier answer, or all of them."""
     shown = access.batch_for(request.user, pk)
     at = timezone.now() - OVERLAP
-    rows = selectors.uploads_of(shown, viewer=request.user, since=_moment(request.GET.get("since", "")))
+    rows = selectors.uploads_of(shown, request.user, since=_moment(request.GET.get("since", "")))
     return JsonResponse({"at": at.isoformat(), "uploads": [_answer(row) for row in rows]})
 
 
@@ -169,11 +174,11 @@ def _moment(text: str) -> datetime | None:
 @never_cache
 def batch(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     shown = access.batch_for(request.user, pk)
-    rows = selectors.uploads_of(shown, viewer=request.user)
+    rows = selectors.uploads_of(shown, request.user)
     found = Counter(row.outcome for row in rows)
     context = {
         "batch": shown,
-        "rows": [(row, OUTCOMES[row.outcome][0], words(row)) for row in rows],
+        "rows": [(row, OUTCOMES[row.outcome][0], words(row), remarks(row)) for row in rows],
         "n_final": sum(not row.waits for row in rows),
         "counts": [(name, *sign, found[name]) for name, sign in OUTCOMES.items()],
         "tones": TONES,

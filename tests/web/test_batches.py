@@ -111,10 +111,10 @@ def outcome(browser: Client, clinician: Any, team: Any) -> Any:
     ("status", "kind", "tone"),
     [
         ("received", "waiting", "waiting"),
-        ("accepted", "archive", "archive"),
+        ("accepted", "elsewhere", "known"),
         ("refused", "refused", "failed"),
         ("stopped", "stopped", "failed"),
-        ("duplicate", "duplicate", "known"),
+        ("duplicate", "elsewhere", "known"),
     ],
 )
 def test_an_upload_without_a_film_says_how_it_ended(outcome, status, kind, tone):
