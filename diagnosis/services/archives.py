@@ -96,7 +96,7 @@ def _count(upload: Upload, n: int) -> None:
     """The ZIP counted as one when it came. One that no hour has room for says so instead of 'later'."""
     most = settings.UPLOADS_AN_HOUR
     if n > most:
-        raise quotas.NotTakenError(texts.ARCHIVE_OVER_LIMIT.format(n=n, most=most), status=429)
+        raise quotas.NotTakenError(texts.ARCHIVE_OVER_LIMIT.format(n=n, most=most), http_status=429)
     if not upload.is_demo:
         quotas.take(upload.batch.by, n - 1)
 

@@ -16,11 +16,11 @@ HOUR = timedelta(hours=1)
 
 
 class NotTakenError(Exception):
-    """Nothing was taken: `str()` is the sentence, `status` HTTP's number for it, `until` when to try again."""
+    """Nothing was taken: `str()` is the sentence, `http_status` HTTP's number for it, `until` when to try again."""
 
-    def __init__(self, sentence: str, *, status: int, until: datetime | None = None) -> None:
+    def __init__(self, sentence: str, *, http_status: int, until: datetime | None = None) -> None:
         super().__init__(sentence)
-        self.status = status
+        self.http_status = http_status
         self.until = until
 
 
@@ -33,13 +33,13 @@ def take(user: User, n: int) -> None:
         limits.take(user, KIND, most=most, per=HOUR, n=n)
     except limits.LimitReachedError as reached:
         sentence = texts.limit_reached(most=most, until=timezone.localtime(reached.until))
-        raise NotTakenError(sentence, status=429, until=reached.until) from None
+        raise NotTakenError(sentence, http_status=429, until=reached.until) from None
 
 
 def require_room(size_bytes: int) -> None:
     """Raises NotTakenError (507) if these bytes would leave less room than the site keeps free."""
     if not has_room(size_bytes):
-        raise NotTakenError(texts.NO_ROOM, status=507)
+        raise NotTakenError(texts.NO_ROOM, http_status=507)
 
 
 def has_room(size_bytes: int) -> bool:

@@ -72,7 +72,7 @@ def _receive(request: HttpRequest, teams: list[Team]) -> HttpResponse:
     try:
         uploads = intake.receive_all(files, batch=batch, first=data["position"] or 0, patient=patient)
     except quotas.NotTakenError as error:
-        return refused(request, str(error), status=error.status, until=error.until)
+        return refused(request, str(error), status=error.http_status, until=error.until)
     if request.accepts("text/html"):
         return redirect("batch", pk=batch.pk)
     answers = [_answer(selectors.upload_state(upload, request.user)) for upload in uploads]

@@ -240,7 +240,7 @@ def test_nothing_is_taken_while_the_disk_is_nearly_full(batch, film, monkeypatch
     monkeypatch.setattr(storage, "free_bytes", lambda: settings.KEEP_FREE_BYTES + len(film) - 1)
     with pytest.raises(quotas.NotTakenError) as refused:
         receive_one(batch, film)
-    assert (refused.value.status, str(refused.value)) == (507, texts.NO_ROOM)
+    assert (refused.value.http_status, str(refused.value)) == (507, texts.NO_ROOM)
     assert Upload.objects.count() == Usage.objects.count() == 0
 
 
