@@ -8,7 +8,7 @@ import { isArchive, namesInArchive } from "./upload/archive.js";
 import { follower } from "./upload/follow.js";
 import { chosenFiles, droppedFiles, folderOf } from "./upload/folders.js";
 import { makeMember, makeRow, outcome, show } from "./upload/rows.js";
-import { isTable, numberOf, readTable, unmatched } from "./upload/table.js";
+import { inWords, isTable, note, numberOf, readTable } from "./upload/table.js";
 import { draw } from "./upload/tools.js";
 
 const AT_ONCE = 3;
@@ -29,7 +29,6 @@ let following = null;
 let sent = 0;
 let stayed = false;
 let table = null;
-let tabled = [];
 
 // Lifecycle
 if (form) {
@@ -66,7 +65,7 @@ async function add(found) {
   if (sent || sending || queue.length || films.length > 1) stayed = true;
   part("sent").hidden = false;
   form.classList.add("has-sent");
-  if (table) { tabled.push(...films.map(({ path }) => path)); sayTable(); }
+  if (table) { note(table, films.map(({ path }) => path)); sayTable(); }
   for (let from = 0; from < films.length; from += ROWS_A_FRAME) {
     if (from) await frame();
     append(films.slice(from, from + ROWS_A_FRAME).map((film) => waitingRow(film, typed)));
@@ -87,7 +86,6 @@ function takeTyped() {
 async function useTable(file) {
   if (!file) return;
   table = await readTable(file);
-  tabled = [];
   sayTable();
   if (!table.rows.size) table = null;
 }
@@ -224,7 +222,7 @@ function sayPatient(item, words) {
 }
 
 function sayTable() {
-  const words = [table.problem, ...(table.rows.size ? unmatched(table, tabled) : [])].filter(Boolean);
+  const words = [table.problem, ...(table.rows.size ? inWords(table) : [])].filter(Boolean);
   part("table-said").replaceChildren(...words.map((line) => Object.assign(document.createElement("p"), { textContent: line })));
 }
 

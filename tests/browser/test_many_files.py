@@ -277,6 +277,7 @@ def table(rows: list[tuple[str, str]], separator: str = ",") -> bytes:
 def test_a_table_dropped_with_the_films_names_their_patients_and_lists_what_it_misses(page, separator):
     sent = posted(page)
     rows = [("a.png", "17"), ("x/b, c.png", "18"), ("gone.png", "19"), ("twice.png", "1"), ("twice.png", "2")]
+    rows += [("same.png", "20")]
     seed = 9_750_000 + ord(separator)
     stage.hand_over(
         page,
@@ -284,17 +285,18 @@ def test_a_table_dropped_with_the_films_names_their_patients_and_lists_what_it_m
         file("patients.csv", table(rows, separator)),
         file("a.png", tiny(seed)),
         file("b, c.png", tiny(seed + 1000)),
+        file("same.png", tiny(seed + 2000)),
+        file("same.png", tiny(seed + 3000)),
     )
     said = page.locator("[data-table-said]")
-    expect(said).to_contain_text("Table: 1 of 3 names found among 2 files.")
+    expect(said).to_contain_text("Table: 2 of 4 names found among 4 files.")
+    expect(said).to_contain_text("Fits several files, so not used: same.png.")
     expect(said).to_contain_text("In the table, not among the files: x/b, c.png, gone.png.")
     expect(said).to_contain_text("Not in the table, sent without its help: b, c.png.")
     expect(said).to_contain_text("Named twice with different patients, so not used: twice.png.")
-    expect(page.locator("[data-status]")).to_have_text("2 of 2 have their outcome")
-    assert sorted((fields["patient"], fields["origin"]) for fields in sent) == [
-        ("", "typed"),
-        ("17", "table"),
-    ]
+    expect(page.locator("[data-status]")).to_have_text("4 of 4 have their outcome")
+    named = sorted((fields["patient"], fields["origin"]) for fields in sent)
+    assert named == [*[("", "typed")] * 3, ("17", "table")]
 
 
 def test_a_table_without_its_columns_is_not_used(page):

@@ -1,6 +1,6 @@
 /** A table that says which film is of which patient: CSV with the columns file and patient. It is read here and never sent. */
 
-/** @typedef {{ rows: Map<string, string>, problem: string }} Table */
+/** `fits`: which files each name was found for. @typedef {{ rows: Map<string, string>, problem: string, paths: string[], fits: Map<string, string[]> }} Table */
 
 /** @param {File} file */
 export function isTable(file) {
@@ -10,9 +10,10 @@ export function isTable(file) {
 /** @param {File} file @returns {Promise<Table>} */
 export async function readTable(file) {
   const [head = [], ...lines] = parse((await file.text()).replace(/^\uFEFF/, ""));
+  const empty = { rows: new Map(), paths: [], fits: new Map() };
   const columns = head.map((name) => name.trim().toLowerCase());
   const [name, patient] = [columns.indexOf("file"), columns.indexOf("patient")];
-  if (name < 0 || patient < 0) return { rows: new Map(), problem: `${file.name} has no columns file and patient, so it is not used.` };
+  if (name < 0 || patient < 0) return { ...empty, problem: `${file.name} has no columns file and patient, so it is not used.` };
   const rows = new Map();
   const twice = [];
   for (const line of lines) {
@@ -24,21 +25,31 @@ export async function readTable(file) {
   }
   for (const key of twice) rows.delete(key);
   const problem = twice.length ? `Named twice with different patients, so not used: ${list(twice)}.` : "";
-  return { rows, problem };
+  return { ...empty, rows, problem };
 }
 
-/** The number of one film, by its path or else by its name. @param {Table} table @param {string} path */
+/** Files to be sent: called before the first of them is asked for. @param {Table} table @param {string[]} paths */
+export function note(table, paths) {
+  table.paths.push(...paths);
+  for (const path of paths) {
+    const key = keyOf(table, path);
+    if (key !== null) table.fits.set(key, [...(table.fits.get(key) ?? []), path]);
+  }
+}
+
+/** The number of one film, by its path or else by its name; a name that fits several files says nothing of any. */
 export function numberOf(table, path) {
   const key = keyOf(table, path);
-  return key === null ? "" : table.rows.get(key) ?? "";
+  return key === null || table.fits.get(key)?.length !== 1 ? "" : table.rows.get(key);
 }
 
-/** The names that found nothing, in words. @param {Table} table @param {string[]} paths */
-export function unmatched(table, paths) {
-  const used = new Set(paths.map((path) => keyOf(table, path)).filter((key) => key !== null));
-  const unused = [...table.rows.keys()].filter((key) => !used.has(key));
-  const without = paths.filter((path) => keyOf(table, path) === null);
-  const words = [`Table: ${used.size} of ${table.rows.size} names found among ${paths.length} files.`];
+/** What the table found and what it did not, in words. @param {Table} table */
+export function inWords(table) {
+  const unused = [...table.rows.keys()].filter((key) => !table.fits.has(key));
+  const without = table.paths.filter((path) => keyOf(table, path) === null);
+  const several = [...table.fits].filter(([, paths]) => paths.length > 1).map(([key]) => key);
+  const words = [`Table: ${table.fits.size} of ${table.rows.size} names found among ${table.paths.length} files.`];
+  if (several.length) words.push(`Fits several files, so not used: ${list(several)}. Name the folder too, as in ward/film.png.`);
   if (unused.length) words.push(`In the table, not among the files: ${list(unused)}.`);
   if (without.length) words.push(`Not in the table, sent without its help: ${list(without)}.`);
   return words;
