@@ -1,6 +1,6 @@
 /** The page of a batch keeps itself up to date: its rows and counts change in place until every file has its outcome. */
 
-import { keepName, nameOf, showNames } from "./names.js";
+import { showNames } from "./names.js";
 import { follower } from "./upload/follow.js";
 import { adopt, makeMember, show } from "./upload/rows.js";
 import { draw } from "./upload/tools.js";
@@ -27,7 +27,7 @@ function receive(uploads) {
 
 /** Files of a ZIP that was opened meanwhile come after it; others (sent from the upload page) at the end. */
 function add(upload) {
-  const item = makeMember(upload, null);
+  const item = makeMember(upload);
   item.element.classList.toggle("file--member", Boolean(upload.parent));
   if (upload.parent) item.element.dataset.parent = upload.parent;
   const before = [...list.children].findLast((row) => upload.parent && [row.dataset.id, row.dataset.parent].includes(upload.parent));

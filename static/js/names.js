@@ -12,14 +12,19 @@ export function keepName(upload, name) {
   saving = true;
 }
 
-/** @param {string} upload @returns {string | undefined} */
-export function nameOf(upload) {
-  return known.get(upload);
+/** The names inside a ZIP, before its files have uploads of their own. @param {string} upload of the ZIP @param {string[]} names */
+export function keepNamesInside(upload, names) {
+  names.forEach((name, position) => keepName(`${upload}:${position}`, name));
+}
+
+/** @param {{ id: string, parent: string | null, position: number }} upload @returns {string | undefined} */
+export function nameOf({ id, parent, position }) {
+  return known.get(id) ?? known.get(`${parent}:${position}`);
 }
 
 export function showNames() {
   for (const element of document.querySelectorAll("[data-name-of]")) {
-    const name = known.get(element.dataset.nameOf);
+    const name = known.get(element.dataset.nameOf) ?? known.get(element.dataset.nameInside);
     if (name) element.textContent = name;
   }
 }

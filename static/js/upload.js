@@ -3,7 +3,7 @@
  * its progress and its outcome in words. A single film leads on to its study as soon as it is accepted.
  */
 
-import { keepName } from "./names.js";
+import { keepName, keepNamesInside } from "./names.js";
 import { isArchive, namesInArchive } from "./upload/archive.js";
 import { follower } from "./upload/follow.js";
 import { chosenFiles, droppedFiles, folderOf } from "./upload/folders.js";
@@ -126,16 +126,16 @@ async function send(item) {
   data.set("patient", item.number);
   data.set("origin", item.origin);
   data.set("file", item.file, "film");
-  if (item.cancelled) return;
   outcome(item, { sentence: "Sending…", tone: "waiting" });
   item.progress.hidden = false;
-  const archive = await isArchive(item.file);
-  if (archive) item.members = await namesInArchive(item.file);
+  const inside = (await isArchive(item.file)) ? await namesInArchive(item.file) : [];
+  if (item.cancelled) return;
   const [upload] = (await post(data, item)).uploads;
   item.cancel.hidden = item.progress.hidden = true;
   item.id = upload.id;
   byUpload.set(upload.id, item);
   keepName(upload.id, item.shown);
+  keepNamesInside(upload.id, inside);
   if (item.number && !upload.has_reference) sayPatient(item, `Patient number ${item.number} names nobody: sent without one.`);
   receive([upload]);
   following.start();
@@ -189,8 +189,7 @@ function member(upload) {
   const parent = byUpload.get(upload.parent);
   if (!parent) return null;
   stayed = true;
-  const item = makeMember(upload, parent.members);
-  keepName(upload.id, item.name.textContent);
+  const item = makeMember(upload);
   (parent.last ?? parent).element.after(item.element);
   parent.last = item;
   byUpload.set(upload.id, item);

@@ -50,8 +50,8 @@ export function outcome(item, { sentence, tone }) {
 }
 
 /** The row of a file in a ZIP, for which the server made an upload of its own. */
-export function makeMember(upload, names) {
-  const item = makeRow(nameOf(upload.id) ?? names?.[upload.position] ?? `File ${upload.position + 1} of the ZIP`);
+export function makeMember(upload) {
+  const item = makeRow(nameOf(upload) ?? `File ${upload.position + 1}${upload.parent ? " of the ZIP" : ""}`);
   item.id = upload.id;
   item.element.classList.add("file--member");
   for (const part of [item.cancel, item.again, item.progress]) part.hidden = true;
