@@ -98,7 +98,7 @@ def _count(upload: Upload, n: int) -> None:
     if n > most:
         raise quotas.NotTakenError(texts.ARCHIVE_OVER_LIMIT.format(n=n, most=most), http_status=429)
     if not upload.is_demo:
-        quotas.take(upload.batch.by, n - 1)
+        quotas.take(upload.batch.by, max(0, n - 1))
 
 
 def _row(upload: Upload, member: Member) -> Upload:

@@ -220,6 +220,13 @@ def test_the_files_of_a_zip_count_and_a_zip_for_which_not_enough_is_left_is_refu
     assert Usage.objects.get().n == 5
 
 
+def test_a_zip_without_a_film_counts_as_the_one_file_that_was_sent(batch, work):
+    receive_one(batch, zips.zipped([BAD[0]]))
+    work()
+    assert [m.status for m in members()] == ["refused"]
+    assert Usage.objects.get().n == 1
+
+
 def test_a_zip_that_no_hour_has_room_for_is_to_be_sent_in_parts(batch, work, settings):
     settings.UPLOADS_AN_HOUR = 2
     (upload,) = receive_one(batch, zips.zipped(FILMS))
