@@ -28,6 +28,18 @@ LONG_TASKS = """() => {
   const note = (list) => window.longTasks.push(...list.getEntries().map((entry) => Math.round(entry.duration)));
   new PerformanceObserver(note).observe({ type: "longtask", buffered: true });
 }"""
+# Reading 200 files out of the test's message takes the browser a while, which is no task of the page.
+PREPARE = """(files) => {
+  window.prepared = new DataTransfer();
+  for (const { name, body } of files) {
+    window.prepared.items.add(new File([Uint8Array.from(atob(body), (c) => c.charCodeAt(0))], name));
+  }
+}"""
+DROP = """() => {
+  window.longTasks.length = 0;
+  const options = { bubbles: true, cancelable: true, dataTransfer: window.prepared };
+  document.querySelector("main").dispatchEvent(new DragEvent("drop", options));
+}"""
 TEXTS = """rows => rows.map((row) => [".file__name", "[data-outcome]"]
   .map((part) => row.querySelector(part).textContent.trim()))"""
 N_FILMS = 190
@@ -80,8 +92,12 @@ def test_200_files_in_one_drop_each_get_their_outcome_and_the_page_stays_usable(
     page.on("request", lambda request: questions.append(request.url) if request.method == "GET" else None)
     drop = the_drop()
     assert len(drop) == 200
+    page.evaluate(
+        PREPARE, [{"name": f["name"], "body": base64.b64encode(f["buffer"]).decode()} for f in drop]
+    )
+    page.wait_for_timeout(500)
     started = time.monotonic()
-    stage.hand_over(page, "drop", *drop)
+    page.evaluate(DROP)
     expect(page.locator(".file")).to_have_count(200 + N_IN_ZIP)
     # While they come in, a click is answered.
     page.click("details.menu summary")
