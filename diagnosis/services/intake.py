@@ -86,6 +86,8 @@ def receive(
     head = file.read(engine.head_bytes())
     file.seek(0)
     sentence = engine.refusal_of_head(head)
+    if not patient.key and not engine.is_archive(head):
+        patient = NOBODY
     size, sha256 = file.size or 0, ""
     if sentence is None:
         try:

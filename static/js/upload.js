@@ -211,7 +211,7 @@ function waitingRow({ file, path }, typed) {
 function patientOf(path, typed) {
   const inTable = table ? numberOf(table, path) : "";
   if (inTable) return { number: inTable, origin: "table" };
-  if (part("folders").checked) return { number: folderOf(path) || typed, origin: folderOf(path) || !typed || /\.zip$/i.test(path) ? "folder" : "typed" };
+  if (part("folders").checked && (folderOf(path) || /\.zip$/i.test(path))) return { number: folderOf(path) || typed, origin: "folder" };
   return { number: typed, origin: "typed" };
 }
 

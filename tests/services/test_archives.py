@@ -305,6 +305,12 @@ def test_folder_names_inside_a_zip_are_patients_only_where_the_switch_is_on(batc
     assert [m.patient_origin for m in members()] == ["folder", "folder", ""]
 
 
+def test_the_switch_says_nothing_of_a_film_that_lies_in_no_folder(batch, film):
+    on = references.reference("", origin="folder")
+    upload = intake.receive(SimpleUploadedFile("film", film), batch=batch, patient=on)
+    assert (upload.patient_key, upload.patient_origin) == ("", "")
+
+
 def test_without_the_switch_a_folder_name_is_nobody(send, work):
     send(zips.zipped(FILMS))
     work()
