@@ -33,6 +33,11 @@ def patient_key(*, issuer: str, patient_id: str) -> str | None:
     return keyed_hash("patient", f"{normalised(issuer)}\0{number}")
 
 
+def record_hash(number: str) -> str:
+    """The key of a patient's number without its issuer: what *check patient* compares. Empty for a placeholder."""
+    return patient_key(issuer="", patient_id=number) or ""
+
+
 def pseudonym_of(key: str) -> str:
     """Two groups of four and a check character, 'K7QM-2X9D-5' (Crockford's modulo 37)."""
     number = int(key, 16) % 32**LENGTH

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests import xrays
+from tests import xrays, zips
 from tests.browser import stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
@@ -68,10 +68,14 @@ def locked(page: Page) -> None:
 
 def outcomes(page: Page) -> None:
     bad = {"name": "small.png", "mimeType": "", "buffer": xrays.png(xrays.film(width=180, height=160))}
+    table = {"name": "patients.csv", "mimeType": "text/csv", "buffer": b"file,patient\na.png,17\nz.png,18\n"}
+    page.set_input_files("#table", table)
+    inside = [("x/in.png", stage.picture("in.png", seed=702)["buffer"]), ("x/letter.txt", b"hello")]
+    archive = {"name": "films.zip", "mimeType": "", "buffer": zips.zipped(inside)}
     page.set_input_files(
-        "input[type=file]", [stage.picture("a.png", seed=700), bad, stage.picture("b.dcm", seed=701)]
+        "input[type=file]", [stage.picture("a.png", seed=700), bad, archive, stage.picture("b.dcm", seed=701)]
     )
-    expect(page.locator("[data-open]:not([hidden])")).to_have_count(2, timeout=20_000)
+    expect(page.locator("[data-open]:not([hidden])")).to_have_count(3, timeout=20_000)
     expect(page.locator("[data-sent] .tone--waiting")).to_have_count(0, timeout=20_000)
 
 
