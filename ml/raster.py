@@ -46,7 +46,7 @@ def read_raster(path: Path, kind: str, limits: Limits) -> Film:
         # Pillow turns 8-bit levels itself.
         is_turned = isinstance(image, TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     if upright.mode == "F":
-        raise RefusedFilmError("unreadable")
+        raise RefusedFilmError("depth", depth="fractions")
     if upright.mode.startswith("I"):
         return _film_of_16_bits(upright, is_turned=is_turned)
     return _film_of_8_bits(upright)
@@ -79,7 +79,7 @@ def _lacks_strips(path: Path, size: int) -> bool:
 def _film_of_16_bits(image: Image.Image, *, is_turned: bool) -> Film:
     levels = np.asarray(image)
     if levels.min() < 0 or levels.max() > 65_535:
-        raise RefusedFilmError("unreadable")
+        raise RefusedFilmError("depth", depth="32 bits or with a sign")
     pixels = levels.astype(np.uint16)
     if is_turned:
         pixels = 65_535 - pixels

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset, Sequence, uid
 
-from ml import dicom, gate
+from ml import dicom, dicom_pixels, gate
 from ml.images import Film, Limits, RefusedFilmError, decode, to_gray8
 from tests import xrays
 
@@ -284,7 +284,7 @@ def test_age_is_told_from_what_the_header_has(age: str, birth_date: str, on: str
     "stream", [b"", b"\xff\xd8\xff", b"\xff\xd8\x00\x00" * 9, b"\xff\xd8\xff\xc4\x00\x04ab" * 3]
 )
 def test_a_stream_without_a_frame_header_has_no_size(stream: bytes) -> None:
-    assert dicom.stream_size(stream) is None
+    assert dicom_pixels.read_stream(stream) is None
 
 
 def test_the_real_dicom_films_are_read_bone_bright(data_folder: Path) -> None:

@@ -20,6 +20,7 @@ FACTS = {
     "modality": "CT",
     "age": 9,
     "seconds": 20,
+    "depth": "32 bits",
 }
 
 
