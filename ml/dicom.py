@@ -79,9 +79,9 @@ def read_dicom(path: Path, limits: Limits) -> Film:
         warnings.simplefilter("ignore")
         _refuse_deflated_bomb(path, limits)
         ds = pydicom.dcmread(path, force=True)
-        facts = facts_of(ds)
         if _breaks_off(path, ds):
             raise RefusedFilmError("truncated", size=path.stat().st_size)
+        facts = facts_of(ds)
         _refuse_by_header(ds, facts, limits)
         if _is_short(ds):
             raise RefusedFilmError("truncated", size=path.stat().st_size)

@@ -381,7 +381,7 @@ REFUSED = {
         name.replace("DICOM,", "DICOM, cut off:"): Refused(cut(case.make), "truncated", CUT_OFF)
         for name, case in list(ENCODINGS.items())[:12]
     },
-    "DICOM, cut off: in its header": Refused(lambda: xrays.dicom()[:600], "truncated", CUT_OFF),
+    "DICOM, cut off: in its header": Refused(lambda: xrays.dicom()[:605], "truncated", CUT_OFF),
     **{
         f"DICOM, a {name} stream that stops half way": Refused(partial(odd.stream_cut, syntax), code, words)
         for name, syntax, code, words in (
