@@ -112,15 +112,15 @@ def _rising_part(item: Dataset, table: NDArray[np.int64]) -> tuple[float, float]
 def _name(text: str, ds: Dataset) -> str:
     """A window's name if it can point to nobody, else ""."""
     name = " ".join(str(text).split())
-    words = _words(name)
-    if not words or len(name) > _NAME_LENGTH or re.search(r"\d{4}", name) or not name.isprintable():
+    if len(name) > _NAME_LENGTH or re.search(r"\d{4}", name) or not name.isprintable():
         return ""
     told = {word for keyword in _IDENTIFYING for value in header.texts(ds, keyword) for word in _words(value)}
-    return "" if words & told else name
+    return "" if _words(name) & told else name
 
 
 def _words(text: str) -> set[str]:
-    return set(re.findall(r"\w{2,}|\d+", text.casefold()))
+    """Words of two letters or three digits: less could stand in any name."""
+    return set(re.findall(r"[^\W\d]{2,}|\d{3,}", text.casefold()))
 
 
 # --- scale and padding ---
