@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
 
-from ml.dicom_pixels import DECODERS, LOSSY, Stored, decoded, n_bytes, syntax_of
+from ml.dicom_pixels import DECODERS, Stored, decoded, is_lossy, n_bytes, syntax_of
 from ml.film import DicomFacts, Film, Limits
 from ml.formats import RefusedFilmError
 from ml.raster import gray_film
@@ -92,7 +92,7 @@ def facts_of(ds: Dataset) -> DicomFacts:
     """Read the header's facts, as sent; the patient's name is not among them."""
     values = {name: _text(ds, keyword) for name, keyword in _ATTRIBUTES.items()}
     age = age_in_years(_text(ds, "PatientAge"), birth_date=values["birth_date"], on=values["study_date"])
-    lossy = _text(ds, "LossyImageCompression") == "01" or syntax_of(ds) in LOSSY
+    lossy = _text(ds, "LossyImageCompression") == "01" or is_lossy(ds)
     if not values["laterality"]:
         values["laterality"] = _text(ds, "Laterality")
     return DicomFacts(**values, age_years=age, transfer_syntax=str(syntax_of(ds)), lossy=lossy)

@@ -13,6 +13,7 @@ from pydicom.pixels.utils import pixel_array
 
 from ml import header
 from ml.formats import RefusedFilmError
+from ml.streams import END_OF_IMAGE, is_irreversible, is_sound_lossless_jpeg, read_stream
 
 # Which of pydicom's decoders reads which compression: one choice each, so that every machine decodes alike.
 DECODERS = {
@@ -23,16 +24,14 @@ DECODERS = {
     uid.JPEGBaseline8Bit: "pillow",
     uid.JPEGLossless: "gdcm",
     uid.JPEGLosslessSV1: "gdcm",
-    uid.JPEGLSLossless: "gdcm",
-    uid.JPEGLSNearLossless: "gdcm",
-    uid.JPEG2000Lossless: "gdcm",
-    uid.JPEG2000: "gdcm",
+    uid.JPEGLSLossless: "pyjpegls",
+    uid.JPEGLSNearLossless: "pyjpegls",
+    uid.JPEG2000Lossless: "pylibjpeg",
+    uid.JPEG2000: "pylibjpeg",
     uid.RLELossless: "pydicom",
 }
 # What these leave out does not come back, whatever Lossy Image Compression (0028,2110) says.
 LOSSY = (uid.JPEGBaseline8Bit, uid.JPEGLSNearLossless)
-_CODESTREAM = b"\xff\x4f\xff\x51"  # JPEG 2000: start of codestream, then its size marker
-_END_OF_IMAGE = b"\xff\xd9"  # ends JPEG, JPEG-LS and JPEG 2000 alike
 _TAIL_BYTES = 1024
 
 
@@ -42,14 +41,6 @@ class Stored(NamedTuple):
     levels: NDArray[np.uint16]
     bits: int
     offset: int
-
-
-class Stream(NamedTuple):
-    """What a compressed stream states itself."""
-
-    width: int
-    height: int
-    channels: int
 
 
 def syntax_of(ds: Dataset) -> uid.UID:
@@ -76,6 +67,14 @@ def n_bytes(ds: Dataset) -> int:
     return (n_samples * int(ds.BitsAllocated) + 7) // 8
 
 
+def is_lossy(ds: Dataset) -> bool:
+    """Whether the compression itself, whatever the header says of it, cannot have kept every grey level."""
+    syntax = syntax_of(ds)
+    if syntax != uid.JPEG2000 or "PixelData" not in ds:
+        return syntax in LOSSY
+    return is_irreversible(ds.PixelData)
+
+
 def decoded(ds: Dataset) -> Stored | NDArray[np.uint8]:
     """Grey levels, or a picture in colour (H, W, 3).
 
@@ -89,7 +88,7 @@ def decoded(ds: Dataset) -> Stored | NDArray[np.uint8]:
     _mend(ds)
     if int(ds.BitsAllocated) > 16:
         raise RefusedFilmError("depth", depth=f"{ds.BitsAllocated} bits")
-    if DECODERS[syntax_of(ds)] in ("pillow", "gdcm"):
+    if DECODERS[syntax_of(ds)] not in ("", "pydicom"):
         _compare_with_stream(ds)
     if not syntax_of(ds).is_encapsulated and len(ds.PixelData) >= 2 * n_bytes(ds):
         raise RefusedFilmError("unreadable")  # twice what the header says: it speaks of other pixels
@@ -136,31 +135,11 @@ def _compare_with_stream(ds: Dataset) -> None:
     stream = get_frame(ds.PixelData, 0, number_of_frames=1)
     if read_stream(stream) != (ds.Columns, ds.Rows, ds.SamplesPerPixel):
         raise RefusedFilmError("unreadable")
-    if _END_OF_IMAGE not in stream[-_TAIL_BYTES:]:
+    if syntax_of(ds) in (uid.JPEGLossless, uid.JPEGLosslessSV1) and not is_sound_lossless_jpeg(stream):
+        raise RefusedFilmError("unreadable")
+    if END_OF_IMAGE not in stream[-_TAIL_BYTES:]:
         # Some decoders fill up what is missing and say nothing.
         raise RefusedFilmError("truncated", size=len(stream))
-
-
-def read_stream(stream: bytes) -> Stream | None:
-    """Width, height and channels of a JPEG, JPEG-LS or JPEG 2000 stream, or None.
-
-    JPEG: frame header (ITU-T T.81, B.2.2); JPEG-LS: SOF55 (T.87, C.2.2); JPEG 2000: size marker (T.800, A.5.1).
-    """
-    if stream.startswith(
-        b"\x00\x00\x00\x0cjP"
-    ):  # the codestream in a JP2 file, which does not belong into DICOM
-        stream = stream[max(stream.find(_CODESTREAM), 0) :]
-    if stream.startswith(_CODESTREAM):
-        right, bottom, left, top = (int.from_bytes(stream[at : at + 4]) for at in range(8, 24, 4))
-        return Stream(right - left, bottom - top, int.from_bytes(stream[40:42]))
-    at = 2
-    while at + 10 <= len(stream) and stream[at] == 0xFF:
-        marker = stream[at + 1]
-        if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
-            height, width = (int.from_bytes(stream[at + n : at + n + 2]) for n in (5, 7))
-            return Stream(width, height, stream[at + 9])
-        at += 1 if marker == 0xFF else 2 + int.from_bytes(stream[at + 2 : at + 4])
-    return None
 
 
 # --- numbers to grey levels ---

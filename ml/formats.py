@@ -67,7 +67,8 @@ class RefusedFilmError(ValueError):
     def __init__(self, code: str, **facts: Any) -> None:
         self.code = code
         self.facts = facts
-        super().__init__(SENTENCES[code].format_map({k: _in_words(v) for k, v in facts.items()}))
+        sentence = SENTENCES[code].format_map({k: _in_words(v) for k, v in facts.items()})
+        super().__init__(sentence.replace(" 1 years ", " 1 year "))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Films are decoded in a child process, and the refusal has to come back whole.

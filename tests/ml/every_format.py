@@ -96,9 +96,7 @@ ENCODINGS = {
         partial(xrays.dicom, syntax=uid.JPEGLSNearLossless), off=3, note="marked lossy"
     ),
     "DICOM, JPEG 2000 lossless": dicom12(partial(xrays.dicom, syntax=uid.JPEG2000Lossless)),
-    "DICOM, JPEG 2000": dicom12(
-        partial(xrays.dicom, syntax=uid.JPEG2000, LossyImageCompression="01"), off=255, note="marked lossy"
-    ),
+    "DICOM, JPEG 2000": dicom12(partial(xrays.dicom, syntax=uid.JPEG2000), off=128, note="marked lossy"),
     "DICOM, compressed, its stream in five fragments": dicom12(odd.in_fragments),
     "DICOM, named compressed but plain": dicom12(lambda: odd.renamed(xrays.dicom(), uid.JPEGLosslessSV1)),
     "DICOM, named explicit VR but implicit": dicom12(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset, Sequence, uid
 
-from ml import dicom, dicom_pixels, gate
+from ml import dicom, gate, streams
 from ml.film import percentile_window
 from ml.images import Film, Limits, RefusedFilmError, decode, to_gray8
 from tests import xrays
@@ -60,7 +60,11 @@ def test_jpeg_baseline_is_read_and_called_lossy(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("syntax", "facts", "off"),
-    [(uid.JPEGLSNearLossless, {}, 3), (uid.JPEG2000, {"LossyImageCompression": "01"}, 255)],
+    [
+        (uid.JPEGLSNearLossless, {}, 3),
+        (uid.JPEG2000, {}, 128),
+        (uid.JPEG2000, {"LossyImageCompression": "01"}, 128),
+    ],
 )
 def test_lossy_compressions_are_read_and_called_lossy(
     tmp_path: Path, syntax: str, facts: dict[str, str], off: int
@@ -69,6 +73,13 @@ def test_lossy_compressions_are_read_and_called_lossy(
     assert 0 < np.abs(film.pixels.astype(int) - xrays.film(bits=12)).max() <= off
     assert film.facts
     assert film.facts.lossy
+
+
+def test_jpeg_2000_that_can_be_undone_is_not_called_lossy(tmp_path: Path) -> None:
+    """Its transfer syntax allows both."""
+    film = opened(tmp_path, odd_files.renamed(xrays.dicom(syntax=uid.JPEG2000Lossless), uid.JPEG2000))
+    np.testing.assert_array_equal(film.pixels, xrays.film(bits=12))
+    assert film.facts and not film.facts.lossy
 
 
 def test_a_bare_data_set_is_read(tmp_path: Path) -> None:
@@ -312,7 +323,7 @@ def test_a_photograph_in_dicom_is_turned_away(tmp_path: Path) -> None:
             "Send the image made for presentation.",
         ),
         ({"PatientAge": "009Y"}, "child", "Patient is 9 years old."),
-        ({"PatientAge": "018M"}, "child", "Patient is 1 years old."),
+        ({"PatientAge": "018M"}, "child", "Patient is 1 year old."),
         ({"PatientAge": None, "PatientBirthDate": "20020408"}, "child", "Patient is 17 years old."),
         ({"Modality": "CT"}, "modality", "DICOM of modality CT"),
         ({"Modality": "OT"}, "modality", "DICOM of modality OT"),
@@ -376,6 +387,27 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path: Path, share: float, syntax
         assert refused.code == "truncated"
 
 
+@pytest.mark.parametrize(
+    "syntax", [uid.JPEGLossless, uid.JPEGLosslessSV1, uid.JPEGLSLossless, uid.JPEG2000Lossless]
+)
+@pytest.mark.parametrize("value", [0, 3, 255])
+def test_no_damage_to_the_headers_of_a_stream_ends_the_process(
+    tmp_path: Path, syntax: str, value: int
+) -> None:
+    """A decoder that ends the process ends this test run, too."""
+    whole = xrays.dicom(syntax=syntax)
+    start = max(whole.find(mark) for mark in (b"\xff\xd8\xff", b"\xff\x4f\xff\x51"))
+    for place in range(start, start + 70):
+        spoilt = bytearray(whole)
+        spoilt[place] = value
+        path = tmp_path / "spoilt.dcm"
+        path.write_bytes(spoilt)
+        try:
+            decode(path)
+        except RefusedFilmError as refused:
+            assert refused.code in ("unreadable", "truncated", "too_large")
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(132, 1200), st.integers(0, 255)), min_size=1, max_size=12),
@@ -420,4 +452,4 @@ def test_age_is_told_from_what_the_header_has(age: str, birth_date: str, on: str
     "stream", [b"", b"\xff\xd8\xff", b"\xff\xd8\x00\x00" * 9, b"\xff\xd8\xff\xc4\x00\x04ab" * 3]
 )
 def test_a_stream_without_a_frame_header_has_no_size(stream: bytes) -> None:
-    assert dicom_pixels.read_stream(stream) is None
+    assert streams.read_stream(stream) is None
