@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ml.archive import Contents, Limits, Member
     from ml.checkpoint import Header
-    from ml.film import DicomFacts, Film
+    from ml.film import DicomFacts, Film, Window
     from ml.predict import Predictor
 
 log = logging.getLogger(__name__)
@@ -57,6 +57,7 @@ class Developed:
     window_high: float
     pixel_sha256: str
     facts: DicomFacts | None
+    windows: tuple[Window, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -218,6 +219,7 @@ def _develop(source: Path, folder: Path, max_megapixels: int) -> Developed:
         window_high=film.high,
         pixel_sha256=hashlib.sha256(film.pixels.tobytes()).hexdigest(),
         facts=film.facts,
+        windows=film.windows,
     )
 
 

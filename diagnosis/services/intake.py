@@ -10,6 +10,7 @@ import logging
 import shutil
 import tempfile
 import uuid
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -234,6 +235,7 @@ def _store(upload: Upload, film: engine.Developed, folder: Path) -> None:
         bits=film.bits,
         window_low=film.window_low,
         window_high=film.window_high,
+        windows=[asdict(window) for window in film.windows],
     )
     storage.keep_folder(folder, at=instance.folder)
     try:

@@ -155,7 +155,7 @@ def lock(page: Page) -> None:
 
 
 def take_studies(camera: Camera, page: Page) -> None:
-    dicom = stage.sent(page, stage.picture("film.dcm", seed=300))
+    dicom = stage.sent(page, stage.picture("film.dcm", seed=300, **stage.WINDOWS))
     camera.take("study-dicom", dicom, prepare=is_ready, sizes={**SIZES, **WALL})
     for finding in ("above", "uncertain", "below"):
         camera.take(f"study-{finding}", stage.study(page, finding), prepare=is_ready)

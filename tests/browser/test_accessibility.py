@@ -121,6 +121,7 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "study with details": ("clinician", "above", details),
     "study uncertain": ("clinician", "uncertain", ready),
     "study below": ("clinician", "below", ready),
+    "study with windows": ("clinician", "windows", ready),
     "study failed": ("clinician", "failed", ready),
     "print": ("clinician", "above print", nothing),
     "print below": ("clinician", "below print", nothing),
@@ -150,8 +151,9 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
         context.add_cookies(cookies("clinician"))
         page = context.new_page()
         known = {finding: stage.study(page, finding) for finding in ("above", "uncertain", "below")}
+        windows = stage.sent(page, stage.picture("windows.dcm", seed=710, **stage.WINDOWS))
     known |= {f"{finding} print": f"{address}print/" for finding, address in known.items()}
-    return {**known, "failed": stage.failed_study(filled)}
+    return {**known, "windows": windows, "failed": stage.failed_study(filled)}
 
 
 @pytest.fixture(scope="package")
