@@ -49,6 +49,7 @@ class Developed:
     window_high: float
     pixel_sha256: str
     facts: DicomFacts | None
+    text_suspected: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,20 +123,21 @@ def warm_darkroom() -> None:
 
 
 def _import_decoders() -> None:
-    from ml import gate, images  # noqa: F401
+    from ml import burned_in, gate, images  # noqa: F401
 
 
 def _develop(source: Path, folder: Path, max_megapixels: int) -> Developed:
     """Runs in the child: decode, check, write."""
     import hashlib
 
-    from ml import formats, gate, images
+    from ml import burned_in, formats, gate, images
 
     with source.open("rb") as file:
         source_format = formats.sniff(file.read(formats.HEAD_BYTES)) or ""
     film = images.decode(source, limits=images.Limits(max_megapixels=max_megapixels))
     gate.check(film)
-    renditions.write(folder, pixels=film.pixels, gray8=images.to_gray8(film))
+    gray8 = images.to_gray8(film)
+    renditions.write(folder, pixels=film.pixels, gray8=gray8)
     return Developed(
         source_format=source_format,
         width=film.width,
@@ -145,6 +147,7 @@ def _develop(source: Path, folder: Path, max_megapixels: int) -> Developed:
         window_high=film.high,
         pixel_sha256=hashlib.sha256(film.pixels.tobytes()).hexdigest(),
         facts=film.facts,
+        text_suspected=burned_in.suspicion(gray8, film.facts),
     )
 
 

@@ -195,6 +195,8 @@ def _store(upload: Upload, film: engine.Developed, folder: Path) -> None:
         bits=film.bits,
         window_low=film.window_low,
         window_high=film.window_high,
+        text_suspected=film.text_suspected,
+        attributes=dict(film.facts.attributes) if film.facts else {},
     )
     storage.keep_folder(folder, at=instance.folder)
     try:
