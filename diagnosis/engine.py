@@ -151,6 +151,16 @@ def _develop(source: Path, folder: Path, max_megapixels: int) -> Developed:
     )
 
 
+# --- the way out ---
+
+
+def deidentified_dicom(pixels: Path, **facts: Any) -> bytes:
+    """A stored film as a DICOM file; `facts` are the fields of ml.export.StoredFilm. Raises OSError."""
+    from ml.export import StoredFilm, deidentified
+
+    return deidentified(StoredFilm(pixels=pixels, **facts), version=settings.VERSION)
+
+
 # --- the network ---
 
 _held: dict[str, Predictor] = {}

@@ -5,7 +5,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from diagnosis.api import views as api
-from diagnosis.views import acknowledgement, media, people, studies, system, uploads
+from diagnosis.views import acknowledgement, media, people, studies, system, text_clearance, uploads
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="studies"), name="home"),
@@ -23,6 +23,8 @@ urlpatterns = [
     path("instances/<uuid:pk>/thumbnail/", media.thumbnail, name="instance-thumbnail"),
     path("instances/<uuid:pk>/preview/", media.preview, name="instance-preview"),
     path("instances/<uuid:pk>/pixels/", media.pixels, name="instance-pixels"),
+    path("instances/<uuid:pk>/dicom/", media.dicom, name="instance-dicom"),
+    path("instances/<uuid:pk>/text-clearance/", text_clearance.change, name="instance-text-clearance"),
     path("predictions/<uuid:pk>/heatmap/", media.heatmap, name="prediction-heatmap"),
     path("lateness/", system.lateness, name="lateness"),
     path("system/", system.index, name="system"),

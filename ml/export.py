@@ -17,7 +17,6 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.valuerep import DS
 
 from ml import deid
-from ml.film import Limits
 
 OURS = "covidweb"
 NOTICE = "Research software. Not a medical device."
@@ -26,15 +25,15 @@ _CHEST = {"CodeValue": "816094009", "CodingSchemeDesignator": "SCT", "CodeMeanin
 # Type 2 (PS3.3): must be there, may be empty.
 _MAY_BE_EMPTY = (
     "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID", "ReferringPhysicianName", "AccessionNumber",
-    "Manufacturer", "PatientOrientation", "BodyPartExamined", "Laterality",
+    "PatientOrientation",
 )  # fmt: skip
-_ONLY_RADIOGRAPHS = ("BodyPartExamined", "Laterality", "Manufacturer")
+_MAY_BE_EMPTY_OF_RADIOGRAPHS = ("Manufacturer", "BodyPartExamined")
 # Described anew, because they were about the file that the film came in.
 _ANEW = frozenset({
     "SamplesPerPixel", "PhotometricInterpretation", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit",
     "PixelRepresentation", "WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction",
     "RescaleIntercept", "RescaleSlope", "RescaleType", "PresentationLUTShape", "PixelIntensityRelationshipSign",
-    "LossyImageCompression", "BurnedInAnnotation", "SOPClassUID", "PatientAge",
+    "LossyImageCompression", "BurnedInAnnotation", "SOPClassUID", "PatientAge", "Laterality",
 })  # fmt: skip
 
 
@@ -65,8 +64,9 @@ def deidentified(film: StoredFilm, *, version: str) -> bytes:
     _describe_patient(ds, film)
     _describe_method(ds, film, version)
     _describe_image(ds, film)
-    for keyword in _MAY_BE_EMPTY:
-        if keyword not in ds and (keyword not in _ONLY_RADIOGRAPHS or not _is_capture(ds)):
+    _describe_side(ds, film)
+    for keyword in (*_MAY_BE_EMPTY, *(() if _is_capture(ds) else _MAY_BE_EMPTY_OF_RADIOGRAPHS)):
+        if keyword not in ds:
             setattr(ds, keyword, "")
     stream = io.BytesIO()
     ds.save_as(stream, enforce_file_format=True)
@@ -146,7 +146,6 @@ def _code(value: str, meaning: str) -> Dataset:
 
 def _describe_image(ds: Dataset, film: StoredFilm) -> None:
     with Image.open(film.pixels) as image:
-        Limits(max_megapixels=1000).check(*image.size)
         levels = np.asarray(image)
     ds.ImageType = ["DERIVED", "SECONDARY" if _is_capture(ds) else "PRIMARY"]
     ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
@@ -155,6 +154,8 @@ def _describe_image(ds: Dataset, film: StoredFilm) -> None:
     ds.BitsStored, ds.HighBit, ds.PixelRepresentation = film.bits, film.bits - 1, 0
     ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = 0, 1, "US"
     ds.PresentationLUTShape = "IDENTITY"
+    if "PixelSpacingCalibrationType" in ds:
+        ds.PixelSpacingCalibrationDescription = "as sent, without the sender's words"
     _describe_windows(ds, film)
     is_lossy = film.is_lossy or film.attributes.get("LossyImageCompression") == "01"
     ds.LossyImageCompression = "01" if is_lossy else "00"
@@ -180,6 +181,12 @@ def _describe_windows(ds: Dataset, film: StoredFilm) -> None:
         ds.WindowCenterWidthExplanation = names
 
 
+def _describe_side(ds: Dataset, film: StoredFilm) -> None:
+    """Laterality belongs to paired body parts, or to those that are not named (PS3.3, C.7.3.1)."""
+    if not ds.get("BodyPartExamined") and "ImageLaterality" not in ds:
+        ds.Laterality = film.attributes.get("Laterality", "")
+
+
 def _describe_dx(ds: Dataset) -> None:
     """What PS3.3 C.8.11 asks of DX and is known of every film here; what the sender left out is not made up."""
     ds.PresentationIntentType = "FOR PRESENTATION"
@@ -189,7 +196,8 @@ def _describe_dx(ds: Dataset) -> None:
         ds.BurnedInAnnotation = "NO"  # neither declared nor found by ml/burned_in.py
     if "ImageLaterality" not in ds:
         ds.ImageLaterality = "U"  # a chest is not one of a pair
-    if "AnatomicRegionSequence" not in ds and ds.get("BodyPartExamined") == "CHEST":
-        ds.AnatomicRegionSequence = [_item(_CHEST)]
+    if "AnatomicRegionSequence" not in ds:
+        ds.AnatomicRegionSequence = [_item(_CHEST)] if ds.get("BodyPartExamined") == "CHEST" else []
+    ds.PositionerType = ""
     if "DetectorType" not in ds:
         ds.DetectorType = ""

@@ -1,5 +1,6 @@
 """The queries behind pages; each page asks a constant number of them. Re-exports, nothing else."""
 
+from diagnosis.selectors.datasets import trainable
 from diagnosis.selectors.studies import (
     PAGE_SIZE,
     FilmState,
@@ -37,6 +38,7 @@ __all__ = [
     "study_for_page",
     "study_state",
     "system",
+    "trainable",
     "uploads_of",
     "with_films",
 ]
