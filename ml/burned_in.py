@@ -174,7 +174,7 @@ def _neighbours(glyphs: Glyphs) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 def _followers(glyphs: Glyphs, i: int) -> NDArray[np.int64]:
     height = int(glyphs.height[i])
-    last = np.searchsorted(glyphs.left, glyphs.right[i] + 1.2 * height, side="right")
+    last = np.searchsorted(glyphs.left, glyphs.right[i] + 2.5 * height, side="right")
     after = np.arange(i + 1, last)
     fits = (
         (glyphs.left[after] >= glyphs.right[i] - 0.2 * height)
@@ -189,6 +189,8 @@ def _followers(glyphs: Glyphs, i: int) -> NDArray[np.int64]:
 def _is_line(line: Glyphs) -> bool:
     height = float(np.median(line.height))
     is_straight = np.ptp(line.bottom) <= max(3, 0.3 * height)
-    has_letters = np.sum(line.strokes >= 1.25) >= 3
+    has_letters = np.sum(line.strokes >= 1.25) >= 3 and np.median(line.strokes) <= 2.6
     is_one_pen = np.std(line.width) <= 0.5 * np.mean(line.width)
-    return bool(is_straight and has_letters and is_one_pen)
+    # Letters differ from one another; the meshes of a grid do not.
+    is_varied = np.std(line.right - line.left) >= 0.06 * height
+    return bool(is_straight and has_letters and is_one_pen and is_varied)
