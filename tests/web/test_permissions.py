@@ -43,13 +43,15 @@ TABLE: dict[str, tuple[int, ...]] = {
     "instance-thumbnail": OF_THE_TEAM,
     "instance-preview": OF_THE_TEAM,
     "instance-pixels": OF_THE_TEAM,
+    "instance-dicom": OF_THE_TEAM,
+    "instance-text-clearance": ONLY_POST,
     "prediction-heatmap": OF_THE_TEAM,
     "lateness": SIGNED_IN,
     "system": ADMINISTRATOR,
     "api-study": (403, 200, 200, 404, 404, 200, 200),
 }
 # Addresses that take a form; all others answer 405 to it.
-TAKE_POST = {"login", "logout", "acknowledgement", "uploads", "study-analyses"}
+TAKE_POST = {"login", "logout", "acknowledgement", "uploads", "study-analyses", "instance-text-clearance"}
 
 
 def addresses() -> dict[str, URLPattern]:
