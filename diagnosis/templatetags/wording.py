@@ -9,7 +9,7 @@ from django import template
 from django.utils import timezone
 
 from diagnosis import texts
-from diagnosis.models import Prediction, Study
+from diagnosis.models import Instance, Prediction, Study
 
 register = template.Library()
 
@@ -59,6 +59,12 @@ def age_words(age: int | None) -> str:
 @register.filter
 def short_finding(prediction: Prediction) -> str:
     return SHORT[prediction.finding]
+
+
+@register.filter
+def text_remark(instance: Instance | None) -> str:
+    """What is said of a film whose text may name the patient; empty for others."""
+    return texts.TEXT_SUSPECTED if instance and instance.is_barred else ""
 
 
 @register.filter
