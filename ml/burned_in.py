@@ -192,5 +192,6 @@ def _is_line(line: Glyphs) -> bool:
     has_letters = np.sum(line.strokes >= 1.25) >= 3 and np.median(line.strokes) <= 2.6
     is_one_pen = np.std(line.width) <= 0.5 * np.mean(line.width)
     # Letters differ from one another; the meshes of a grid do not.
-    is_varied = np.std(line.right - line.left) >= 0.06 * height
+    widths = line.right - line.left
+    is_varied = np.std(widths) >= 0.06 * height or (np.ptp(widths) > 0 and np.std(line.strokes) >= 0.2)
     return bool(is_straight and has_letters and is_one_pen and is_varied)

@@ -61,6 +61,21 @@ def test_light_text_on_a_dark_edge_is_found_without_a_box() -> None:
     assert burned_in.has_text(written(Image.new("L", SIZE, 230), LINE, at=(10, 10), size=24, ink=0))
 
 
+def row(widths: list[int], strokes: list[float]) -> burned_in.Glyphs:
+    """Glyphs of 24 pixels side by side, as measured on a film."""
+    left = np.arange(len(widths)) * 26
+    same = np.full(len(widths), 0)
+    pen = np.full(len(widths), 4.0)
+    return burned_in.Glyphs(left, left + widths, same, same + 24, np.array(strokes), pen, pen)
+
+
+def test_letters_of_a_typewriter_differ_by_their_strokes_and_meshes_do_not() -> None:
+    date = [1.67, 1.12, 1.0, 1.67, 1.08, 1.0, 1.08, 1.5, 1.25, 1.67]  # 02/01/1950 in Liberation Mono Bold
+    assert burned_in._is_line(row([17, 18, 18, 17, 18, 18, 18, 17, 18, 18], date))
+    assert not burned_in._is_line(row([23] * 10, date))
+    assert not burned_in._is_line(row([23, 22, 23, 23, 23], [1.7, 1.74, 1.74, 1.91, 1.61]))
+
+
 def test_a_large_film_is_looked_at_reduced() -> None:
     large = Image.new("L", (2600, 3000), 12)
     assert burned_in.has_text(written(large, LINE, at=(10, 10), size=70, ink=255))
