@@ -12,7 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 
-from diagnosis.models import Batch, Instance, Prediction, Study, Team, Upload, User
+from diagnosis.models import Batch, Instance, Notice, Prediction, Study, Team, Upload, User
 from diagnosis.states import StudyStatus
 
 Viewer = User | AnonymousUser
@@ -83,3 +83,24 @@ def clearable_instance_for(user: Viewer, pk: uuid.UUID) -> Instance:
     if not may_clear_text(user):
         raise PermissionDenied("Text in a film is cleared by radiologists and administrators.")
     return instance
+
+
+def user_for(viewer: Viewer, pk: int) -> User:
+    """Any account, for administrators alone."""
+    require_administrator(viewer)
+    return get_object_or_404(User, pk=pk)
+
+
+def team_for(viewer: Viewer, pk: int) -> Team:
+    """Any team, for administrators alone."""
+    require_administrator(viewer)
+    return get_object_or_404(Team, pk=pk)
+
+
+def notices_of(user: Viewer) -> QuerySet[Notice]:
+    """Everybody's own."""
+    return Notice.objects.filter(user=user.pk)
+
+
+def notice_for(user: Viewer, pk: uuid.UUID) -> Notice:
+    return get_object_or_404(notices_of(user), pk=pk)
