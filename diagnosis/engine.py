@@ -58,6 +58,7 @@ class Developed:
     pixel_sha256: str
     facts: DicomFacts | None
     windows: tuple[Window, ...] = ()
+    text_suspected: str = ""
 
 
 @dataclass(frozen=True)
@@ -196,20 +197,21 @@ def warm_darkroom() -> None:
 
 
 def _import_decoders() -> None:
-    from ml import gate, images  # noqa: F401
+    from ml import burned_in, gate, images  # noqa: F401
 
 
 def _develop(source: Path, folder: Path, max_megapixels: int) -> Developed:
     """Runs in the child: decode, check, write."""
     import hashlib
 
-    from ml import formats, gate, images
+    from ml import burned_in, formats, gate, images
 
     with source.open("rb") as file:
         source_format = formats.sniff(file.read(formats.HEAD_BYTES)) or ""
     film = images.decode(source, limits=images.Limits(max_megapixels=max_megapixels))
     gate.check(film)
-    renditions.write(folder, pixels=film.pixels, gray8=images.to_gray8(film))
+    gray8 = images.to_gray8(film)
+    renditions.write(folder, pixels=film.pixels, gray8=gray8)
     return Developed(
         source_format=source_format,
         width=film.width,
@@ -220,7 +222,18 @@ def _develop(source: Path, folder: Path, max_megapixels: int) -> Developed:
         pixel_sha256=hashlib.sha256(film.pixels.tobytes()).hexdigest(),
         facts=film.facts,
         windows=film.windows,
+        text_suspected=burned_in.suspicion(gray8, film.facts),
     )
+
+
+# --- the way out ---
+
+
+def deidentified_dicom(pixels: Path, **facts: Any) -> bytes:
+    """A stored film as a DICOM file; `facts` are the fields of ml.export.StoredFilm. Raises OSError."""
+    from ml.export import StoredFilm, deidentified
+
+    return deidentified(StoredFilm(pixels=pixels, **facts), version=settings.VERSION)
 
 
 # --- the network ---

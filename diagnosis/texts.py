@@ -58,6 +58,7 @@ SCREENSHOT = (
 TEXT_SUSPECTED = (
     "Text in the image may name the patient. You can see it; nobody can train on it until it is cleared."
 )
+TEXT_CLEARED = "Text in the image was looked at and cleared: it names nobody."
 
 # Width of a chest film (35 to 43 cm detector) over seven cells.
 FILM_WIDTH_CM = 42

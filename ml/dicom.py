@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
 
+from ml import deid
 from ml.dicom_pixels import DECODERS, Stored, decoded, is_lossy, n_bytes, syntax_of
 from ml.film import DicomFacts, Film, Limits
 from ml.formats import RefusedFilmError
@@ -61,6 +62,10 @@ _ATTRIBUTES = {
     "patient_orientation": "PatientOrientation",
     "burned_in_annotation": "BurnedInAnnotation",
 }
+_SHOWN = (
+    "sex", "view", "laterality", "body_part", "study_date", "study_time", "acquisition_date", "acquisition_time",
+    "manufacturer", "model", "burned_in_annotation",
+)  # fmt: skip
 
 
 def read_dicom(path: Path, limits: Limits) -> Film:
@@ -93,9 +98,14 @@ def facts_of(ds: Dataset) -> DicomFacts:
     values = {name: _text(ds, keyword) for name, keyword in _ATTRIBUTES.items()}
     age = age_in_years(_text(ds, "PatientAge"), birth_date=values["birth_date"], on=values["study_date"])
     lossy = _text(ds, "LossyImageCompression") == "01" or is_lossy(ds)
+    kept = deid.allowed(ds)
+    # These reach rows and pages: only values that no name could be typed into.
+    values |= {name: str(kept.get(_ATTRIBUTES[name], "")) for name in _SHOWN}
     if not values["laterality"]:
-        values["laterality"] = _text(ds, "Laterality")
-    return DicomFacts(**values, age_years=age, transfer_syntax=str(syntax_of(ds)), lossy=lossy)
+        values["laterality"] = str(kept.get("Laterality", ""))
+    return DicomFacts(
+        **values, age_years=age, transfer_syntax=str(syntax_of(ds)), lossy=lossy, attributes=kept
+    )
 
 
 def age_in_years(age: str, *, birth_date: str, on: str) -> int | None:

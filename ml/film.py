@@ -1,10 +1,12 @@
 """A film in memory, and the limits within which a file is opened at all."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.deid import Value
 from ml.formats import RefusedFilmError
 
 _LEVELS = 65_536
@@ -58,6 +60,8 @@ class DicomFacts:
     patient_orientation: str = ""
     burned_in_annotation: str = ""
     lossy: bool = False
+    # What may be kept and handed out again: the allow-list of ml/deid.csv, and nothing beside it.
+    attributes: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Files → films → grey pictures: the one place that opens films. Brighter always means denser."""
 
+import logging
 import struct
 import warnings
 from pathlib import Path
@@ -26,6 +27,9 @@ __all__ = [
     "film_from_rendition",
     "to_gray8",
 ]
+
+# Pillow's debug lines quote what EXIF and TIFF tags say, and that may name a patient.
+logging.getLogger("PIL").setLevel(logging.INFO)
 
 
 def decode(path: Path, *, limits: Limits | None = None) -> Film:

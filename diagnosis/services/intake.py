@@ -236,6 +236,8 @@ def _store(upload: Upload, film: engine.Developed, folder: Path) -> None:
         window_low=film.window_low,
         window_high=film.window_high,
         windows=[asdict(window) for window in film.windows],
+        text_suspected=film.text_suspected,
+        attributes=dict(film.facts.attributes) if film.facts else {},
     )
     storage.keep_folder(folder, at=instance.folder)
     try:
