@@ -96,6 +96,17 @@ class PatientOrigin:
     MOVED = "moved"
 
 
+class Check:
+    """What *check patient* answers (rule A7); what the audit keeps of it."""
+
+    RECORD = "record"
+    ACCESSION = "accession"
+    CONFLICT = "conflict"
+    NO_MATCH = "no match"
+    NOTHING = "nothing"
+    PLACEHOLDER = "placeholder"
+
+
 class Scope:
     """What a token may do."""
 

@@ -5,7 +5,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from diagnosis.api import views as api
-from diagnosis.views import acknowledgement, media, people, studies, system, uploads
+from diagnosis.views import acknowledgement, identity, media, people, studies, system, uploads, withdrawal
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="studies"), name="home"),
@@ -26,5 +26,13 @@ urlpatterns = [
     path("predictions/<uuid:pk>/heatmap/", media.heatmap, name="prediction-heatmap"),
     path("lateness/", system.lateness, name="lateness"),
     path("system/", system.index, name="system"),
+    path("studies/search/", identity.search, name="study-search"),
+    path("studies/<uuid:pk>/checks/", identity.check, name="study-check"),
+    path("studies/<uuid:pk>/patient/", identity.patient, name="study-patient"),
+    path("studies/<uuid:pk>/withdrawal/", withdrawal.withdraw, name="study-withdrawal"),
+    path("studies/<uuid:pk>/restoration/", withdrawal.restore, name="study-restoration"),
+    path("identity/", identity.index, name="identity"),
+    path("identity/withdrawn/", withdrawal.index, name="identity-withdrawn"),
+    path("conflicts/<uuid:pk>/decision/", identity.decide, name="conflict-decision"),
     path("api/studies/<uuid:pk>/", api.StudyDetail.as_view(), name="api-study"),
 ]
