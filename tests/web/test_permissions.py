@@ -24,6 +24,8 @@ EVERYBODY = (200,) * 7
 SIGNED_IN = (302, 200, 200, 200, 200, 200, 200)
 OF_THE_TEAM = (302, 200, 200, 404, 404, 200, 200)
 OWN = (302, 200, 404, 404, 404, 404, 200)
+# Who sees it and may not do it is told so, others learn nothing.
+TO_CORRECT = (302, 200, 403, 404, 404, 403, 200)
 ADMINISTRATOR = (302, 403, 403, 403, 403, 403, 200)
 ONLY_POST = (302, 405, 405, 405, 405, 405, 405)
 
@@ -46,10 +48,22 @@ TABLE: dict[str, tuple[int, ...]] = {
     "prediction-heatmap": OF_THE_TEAM,
     "lateness": SIGNED_IN,
     "system": ADMINISTRATOR,
+    "study-search": SIGNED_IN,
+    "study-check": ONLY_POST,
+    "study-patient": TO_CORRECT,
+    "study-withdrawal": TO_CORRECT,
+    "study-restoration": ONLY_POST,
+    "identity": ADMINISTRATOR,
+    "identity-withdrawn": ADMINISTRATOR,
+    "conflict-decision": ONLY_POST,
     "api-study": (403, 200, 200, 404, 404, 200, 200),
 }
 # Addresses that take a form; all others answer 405 to it.
-TAKE_POST = {"login", "logout", "acknowledgement", "uploads", "study-analyses"}
+TAKE_POST = (
+    {"login", "logout", "acknowledgement", "uploads", "study-analyses"}
+    | {f"study-{noun}" for noun in ("search", "check", "patient", "withdrawal", "restoration")}
+    | {"conflict-decision"}
+)
 
 
 def addresses() -> dict[str, URLPattern]:
@@ -82,6 +96,7 @@ def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
         "prediction": prediction.pk,
         "study": study.pk,
         "api": study.pk,
+        "conflict": factories.IdentityConflictFactory(study__team=team, study__uploaded_by=clinician).pk,
         "batch": batch.pk,
         "upload": factories.UploadFactory(batch=batch).pk,
     }
