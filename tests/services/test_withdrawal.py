@@ -93,9 +93,7 @@ def test_what_is_finished_stays_as_it_is(study, instance, clinician):
     assert prediction.analysis.status == JobStatus.SUCCEEDED
 
 
-def test_a_result_that_comes_after_the_withdrawal_is_dropped(
-    study, clinician, promote
-):
+def test_a_result_that_comes_after_the_withdrawal_is_dropped(study, clinician, promote):
     """The worker has claimed the film and computes while somebody withdraws its study."""
     checkpoint = promote()
     instance = factories.InstanceFactory(series__study=study)
