@@ -23,12 +23,15 @@ def withdraw(study: Study, *, by: User, reason: str) -> bool:
 
     Its films may be sent again, under their right patient. What waits is not analysed, a result on its way is dropped.
     """
-    if not study.move(
-        StudyStatus.ACTIVE, StudyStatus.WITHDRAWN, by=by, reason=reason, withdrawn_at=timezone.now()
-    ):
-        return False
-    _films(study).update(pixels_once=None)
+    # Analyses before the study, as a worker does that stores a result: the other order could wait for it for ever.
     _cancel_analyses(study, by=by)
+    now = timezone.now()
+    if not study.move(StudyStatus.ACTIVE, StudyStatus.WITHDRAWN, by=by, reason=reason, withdrawn_at=now):
+        transaction.set_rollback(True)
+        return False
+    # A film may have joined the study until now.
+    _cancel_analyses(study, by=by)
+    _films(study).update(pixels_once=None)
     _tell(study, texts.WITHDRAWN_NOTICE, by=by)
     return True
 
