@@ -16,7 +16,18 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from diagnosis import texts
-from diagnosis.models import Batch, Event, IdentityConflict, Instance, Prediction, Study, Team, Upload, User
+from diagnosis.models import (
+    Batch,
+    Event,
+    IdentityConflict,
+    Instance,
+    Notice,
+    Prediction,
+    Study,
+    Team,
+    Upload,
+    User,
+)
 from diagnosis.states import StudyStatus
 
 Viewer = User | AnonymousUser
@@ -75,6 +86,27 @@ def teams_of(user: Viewer) -> QuerySet[Team]:
 def require_administrator(user: Viewer) -> None:
     if not (isinstance(user, User) and user.is_administrator):
         raise PermissionDenied("This page is for administrators.")
+
+
+def user_for(viewer: Viewer, pk: int) -> User:
+    """Any account, for administrators alone."""
+    require_administrator(viewer)
+    return get_object_or_404(User, pk=pk)
+
+
+def team_for(viewer: Viewer, pk: int) -> Team:
+    """Any team, for administrators alone."""
+    require_administrator(viewer)
+    return get_object_or_404(Team, pk=pk)
+
+
+def notices_of(user: Viewer) -> QuerySet[Notice]:
+    """Everybody's own."""
+    return Notice.objects.filter(user=user.pk)
+
+
+def notice_for(user: Viewer, pk: uuid.UUID) -> Notice:
+    return get_object_or_404(notices_of(user), pk=pk)
 
 
 # --- correcting what a study says (rule A9): who may not see it learns nothing, who may only see it is told so ---

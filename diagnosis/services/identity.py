@@ -16,7 +16,7 @@ from django.urls import reverse
 from diagnosis import pseudonyms, selectors, texts
 from diagnosis.models import Event, IdentityConflict, Patient, Study, User
 from diagnosis.services import limits, notices
-from diagnosis.states import Check, ConflictStatus, PatientOrigin, StudyStatus
+from diagnosis.states import Check, ConflictStatus, NoticeKind, PatientOrigin, StudyStatus
 
 NOBODY = "no patient"
 
@@ -210,7 +210,9 @@ def _assign(
     Event.record(study, former.pseudonym if former else NOBODY, new, by=by, reason=reason)
     if study.uploaded_by != by:
         words = texts.MOVED_NOTICE.format(number=study.number)
-        notices.tell([study.uploaded_by], "moved", words, address=reverse("study", args=[study.pk]))
+        notices.tell(
+            [study.uploaded_by], NoticeKind.STUDY_CORRECTED, words, address=reverse("study", args=[study.pk])
+        )
 
 
 # --- conflicts ---

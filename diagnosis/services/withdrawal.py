@@ -10,7 +10,7 @@ from django.utils import timezone
 from diagnosis import access, dispatch, texts
 from diagnosis.models import Analysis, Instance, Study, User
 from diagnosis.services import notices
-from diagnosis.states import JobStatus, StudyStatus
+from diagnosis.states import JobStatus, NoticeKind, StudyStatus
 
 
 class NotRestoredError(Exception):
@@ -111,4 +111,9 @@ def _tell(study: Study, words: str, *, by: User) -> None:
         address = reverse("study-withdrawal", args=[study.pk])
         if study.status == StudyStatus.ACTIVE:
             address = reverse("study", args=[study.pk])
-        notices.tell([study.uploaded_by], "withdrawal", words.format(number=study.number), address=address)
+        notices.tell(
+            [study.uploaded_by],
+            NoticeKind.STUDY_CORRECTED,
+            words.format(number=study.number),
+            address=address,
+        )
