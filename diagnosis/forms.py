@@ -14,7 +14,7 @@ from django.utils import timezone
 from diagnosis import texts
 from diagnosis.models import Team, User
 from diagnosis.selectors import Filters
-from diagnosis.states import Finding, Role, choices
+from diagnosis.states import Finding, PatientOrigin, Role, choices
 
 SHOW = [
     ("", "All results"),
@@ -71,6 +71,12 @@ class UploadForm(forms.Form):
     batch = forms.UUIDField(required=False)
     position = forms.IntegerField(required=False, min_value=0, max_value=100_000)
     team = forms.ModelChoiceField(required=False, queryset=Team.objects.none(), empty_label=None)
+    # The patient of these films, where their files do not say: hashed at once, stored and shown nowhere.
+    patient = forms.CharField(required=False, max_length=64)
+    origin = forms.ChoiceField(
+        required=False,
+        choices=[(o, o) for o in (PatientOrigin.TYPED, PatientOrigin.FOLDER, PatientOrigin.TABLE)],
+    )
 
 
 # --- identity ---

@@ -7,6 +7,7 @@ or 'clear' (A3), and a missing result says that it is not a negative one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from diagnosis.states import AccountChange, Check, Finding, JobStatus
@@ -34,10 +35,28 @@ WAITING_FOR_ANALYSIS = "Accepted, waiting for analysis"
 STILL_READING = "Received, being read"
 ALREADY_HERE = "Already here: you can open it"
 FILE_TOO_BIG = "Too big: {size_mb} MB; limit {limit_mb} MB. Send one film a file."
+ARCHIVE_UNPACKED = "ZIP with {files}: each has its own outcome."
+ARCHIVE_LEFT_OUT = "{n} folders and hidden files were left out."
+ARCHIVE_LEFT_OUT_ONE = "1 folder or hidden file was left out."
+LIMIT_REACHED = "Limit reached: {most} films an hour. Try again at {at}."
+ARCHIVE_OVER_LIMIT = "ZIP with {n} files; limit {most} films an hour: send it in parts."
+NO_ROOM = "Not received: the site's disk is nearly full. Keep the file, and tell an administrator."
+WITHDRAWN = "This study was withdrawn."
+KNOWN_ELSEWHERE = "This film is already stored. Ask your team's administrator for access."
 NOT_READABLE = "This file could not be read after {attempts} tries. Export it again as DICOM or PNG."
 NO_TEAM = (
     "You are in no team yet, so films that you send would belong to nobody. "
     "Ask an administrator to add you to one."
+)
+
+# What is said of a film that was accepted, beside its answer.
+NO_PATIENT = "No patient in this file. Shown without prior films and never used for training."
+LOSSY = "Lossy compression: fine detail may be lost. Send the original if you can."
+SCREENSHOT = (
+    "Looks like a screenshot or photograph. Analysed with less certainty; send the DICOM file if you can."
+)
+TEXT_SUSPECTED = (
+    "Text in the image may name the patient. You can see it; nobody can train on it until it is cleared."
 )
 
 # Width of a chest film (35 to 43 cm detector) over seven cells.
@@ -344,3 +363,26 @@ def account_event(old: str, new: str, reason: str) -> str:
         AccountChange.LEFT: f"left {reason}",
         AccountChange.NAMED: f"renamed: {reason}",
     }.get(new, f"role: {old} → {new}")
+
+
+def archive_unpacked(*, n_files: int, n_left_out: int) -> str:
+    words = ARCHIVE_UNPACKED.format(files="1 file" if n_files == 1 else f"{n_files} files")
+    if n_left_out == 1:
+        return f"{words} {ARCHIVE_LEFT_OUT_ONE}"
+    return f"{words} {ARCHIVE_LEFT_OUT.format(n=n_left_out)}" if n_left_out else words
+
+
+def limit_reached(*, most: int, until: datetime) -> str:
+    """Until when, with the zone of the site (rule A12): '15:00 CET'."""
+    return LIMIT_REACHED.format(most=most, at=f"{until:%H:%M %Z}")
+
+
+def remarks(*, has_patient: bool, is_lossy: bool, is_screenshot: bool, text_suspected: bool) -> list[str]:
+    """What whoever sent a film should know of it, beside its answer."""
+    said = (
+        (not has_patient, NO_PATIENT),
+        (is_screenshot, SCREENSHOT),
+        (is_lossy, LOSSY),
+        (text_suspected, TEXT_SUSPECTED),
+    )
+    return [words for applies, words in said if applies]

@@ -29,6 +29,7 @@ urlpatterns = [
     path("uploads/", uploads.new, name="uploads"),
     path("uploads/<uuid:pk>/", uploads.outcome, name="upload"),
     path("batches/<uuid:pk>/", uploads.batch, name="batch"),
+    path("batches/<uuid:pk>/uploads/", uploads.changes, name="batch-uploads"),
     path("studies/", studies.index, name="studies"),
     path("studies/<uuid:pk>/", studies.show, name="study"),
     path("studies/<uuid:pk>/analyses/", studies.analyse_again, name="study-analyses"),

@@ -1,5 +1,6 @@
 """Files → films → grey pictures: the one place that opens films. Brighter always means denser."""
 
+import struct
 import warnings
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from PIL import Image
 
 from ml import formats
 from ml.dicom import read_dicom
-from ml.film import DicomFacts, Film, Limits
+from ml.film import DicomFacts, Film, Limits, Window
 from ml.formats import RefusedFilmError
 from ml.preprocessing import Preprocessing
 from ml.raster import is_cut_off, read_raster
@@ -20,6 +21,7 @@ __all__ = [
     "Limits",
     "Preprocessing",
     "RefusedFilmError",
+    "Window",
     "decode",
     "film_from_rendition",
     "to_gray8",
@@ -65,7 +67,8 @@ def _picture(path: Path, kind: str, limits: Limits) -> Film:
 
 
 def _refusal(path: Path, kind: str, error: Exception) -> RefusedFilmError:
-    cut_off = isinstance(error, EOFError) if kind == "dicom" else is_cut_off(path, kind)
+    # Too few bytes for a number, too, mean that the file ends in the middle of one.
+    cut_off = isinstance(error, EOFError | struct.error) if kind == "dicom" else is_cut_off(path, kind)
     return (
         RefusedFilmError("truncated", size=path.stat().st_size) if cut_off else RefusedFilmError("unreadable")
     )

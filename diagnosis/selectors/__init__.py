@@ -43,7 +43,7 @@ from diagnosis.selectors.studies import (
     with_films,
 )
 from diagnosis.selectors.system import DAY, System, percentile, system
-from diagnosis.selectors.uploads import UploadState, recent_batches, uploads_of
+from diagnosis.selectors.uploads import UploadState, recent_batches, upload_state, uploads_of
 
 __all__ = [
     "DAY",
@@ -83,6 +83,7 @@ __all__ = [
     "study_state",
     "system",
     "teams",
+    "upload_state",
     "uploads_of",
     "user_state",
     "users",

@@ -10,6 +10,7 @@ import logging
 import shutil
 import tempfile
 import uuid
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +34,8 @@ from diagnosis.models import (
     Upload,
     User,
 )
-from diagnosis.services import workers
+from diagnosis.services import archives, quotas, workers
+from diagnosis.services.references import NOBODY, Reference
 from diagnosis.states import UploadStatus
 
 if TYPE_CHECKING:
@@ -56,15 +58,37 @@ def open_batch(user: User, *, team: Team) -> Batch:
     return Batch.objects.create(by=user, team=team)
 
 
-def receive(file: UploadedFile[bytes], *, batch: Batch, position: int = 0, is_demo: bool = False) -> Upload:
+def receive_all(
+    files: list[UploadedFile[bytes]], *, batch: Batch, first: int = 0, patient: Reference = NOBODY
+) -> list[Upload]:
+    """`receive` for people and programs, whom limits hold: all of these files or, in words, none of them.
+
+    Raises quotas.NotTakenError.
+    """
+    quotas.require_room(sum(file.size or 0 for file in files))
+    quotas.take(batch.by, len(files))
+    return [receive(file, batch=batch, position=first + n, patient=patient) for n, file in enumerate(files)]
+
+
+def receive(
+    file: UploadedFile[bytes],
+    *,
+    batch: Batch,
+    position: int = 0,
+    is_demo: bool = False,
+    patient: Reference = NOBODY,
+) -> Upload:
     """Keep the bytes in quarantine and make their row: once this returns 'received', nothing loses them.
 
-    What is plainly no film (by size and first bytes) comes back refused, with its sentence and without bytes.
+    What is plainly no film (by size and first bytes) comes back refused, with its sentence and without bytes. A ZIP is
+    stored like a film; a worker opens it.
     """
     pk = uuid.uuid4()
     head = file.read(engine.head_bytes())
     file.seek(0)
     sentence = engine.refusal_of_head(head)
+    if not patient.key and not engine.is_archive(head):
+        patient = NOBODY
     size, sha256 = file.size or 0, ""
     if sentence is None:
         try:
@@ -73,7 +97,18 @@ def receive(file: UploadedFile[bytes], *, batch: Batch, position: int = 0, is_de
             )
         except storage.TooManyBytesError:
             sentence = too_big(size)
-    return _record(pk, batch, position=position, size=size, sha256=sha256, sentence=sentence, is_demo=is_demo)
+    upload = Upload(
+        pk=pk,
+        batch=batch,
+        position=position,
+        size_bytes=size,
+        sha256=sha256,
+        is_demo=is_demo,
+        patient_key=patient.key,
+        record_hash=patient.record_hash,
+        patient_origin=patient.origin,
+    )
+    return _record(upload, sentence=sentence)
 
 
 def too_big(size_bytes: int) -> str:
@@ -84,12 +119,8 @@ def too_big(size_bytes: int) -> str:
 
 
 @transaction.atomic
-def _record(
-    pk: uuid.UUID, batch: Batch, *, position: int, size: int, sha256: str, sentence: str | None, is_demo: bool
-) -> Upload:
-    upload = Upload.objects.create(
-        pk=pk, batch=batch, position=position, size_bytes=size, sha256=sha256, is_demo=is_demo
-    )
+def _record(upload: Upload, *, sentence: str | None) -> Upload:
+    upload.save(force_insert=True)
     if sentence is not None:
         refuse(upload, sentence)
     else:
@@ -133,6 +164,8 @@ def admit(upload: Upload) -> bool:
 def _admit(upload: Upload) -> None:
     if upload.attempt > MAX_ATTEMPTS:
         refuse(upload, texts.NOT_READABLE.format(attempts=MAX_ATTEMPTS))
+    elif archives.is_archive(upload):
+        archives.unpack(upload, finish=_finish)
     elif not _already_here(upload):
         _develop_and_store(upload)
 
@@ -162,9 +195,16 @@ def _already_here(upload: Upload) -> bool:
     return known is not None
 
 
-def _finish(upload: Upload, status: str, *, sentence: str, instance: Instance | None = None) -> None:
+def _finish(
+    upload: Upload, status: str, *, sentence: str, code: str = "", instance: Instance | None = None
+) -> None:
     moved = upload.move(
-        UploadStatus.RECEIVED, status, sentence=sentence, instance=instance, finished_at=timezone.now()
+        UploadStatus.RECEIVED,
+        status,
+        sentence=sentence,
+        code=code,
+        instance=instance,
+        finished_at=timezone.now(),
     )
     if not moved:
         raise LostRaceError(str(upload.pk))
@@ -195,6 +235,7 @@ def _store(upload: Upload, film: engine.Developed, folder: Path) -> None:
         bits=film.bits,
         window_low=film.window_low,
         window_high=film.window_high,
+        windows=[asdict(window) for window in film.windows],
     )
     storage.keep_folder(folder, at=instance.folder)
     try:

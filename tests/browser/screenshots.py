@@ -13,12 +13,13 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests import xrays
+from tests import xrays, zips
 from tests.browser import stage
 from tests.browser.chromium import launch, signed_in
 from tests.browser.site import running_site
 from tests.sites import Site
 
+TABLE = b"file,patient\nchest-pa.jpg,4711\nward-7.png,4712\nnight.png,4713\n"
 SIZES = {"desk": (1440, 900), "phone": (390, 844)}
 WALL = {"wall": (3840, 2160)}
 THEMES = ("dark", "light")
@@ -155,7 +156,7 @@ def lock(page: Page) -> None:
 
 
 def take_studies(camera: Camera, page: Page) -> None:
-    dicom = stage.sent(page, stage.picture("film.dcm", seed=300))
+    dicom = stage.sent(page, stage.picture("film.dcm", seed=300, **stage.WINDOWS))
     camera.take("study-dicom", dicom, prepare=is_ready, sizes={**SIZES, **WALL})
     for finding in ("above", "uncertain", "below"):
         camera.take(f"study-{finding}", stage.study(page, finding), prepare=is_ready)
@@ -255,7 +256,7 @@ def with_details(page: Page) -> None:
 
 
 def send_several(page: Page) -> None:
-    """Three films, stored already after the first time, and three files that are refused."""
+    """Three films and a ZIP, stored already after the first time, and three files that are refused."""
     bad = {
         "cut-off.jpg": xrays.jpeg()[:4000],
         "small.png": xrays.png(xrays.film(width=180, height=160)),
@@ -266,7 +267,15 @@ def send_several(page: Page) -> None:
         for n, name in enumerate(("chest-ap.dcm", "chest-pa.jpg", "ward-7.png"))
     ]
     files += [{"name": name, "mimeType": "image/png", "buffer": body} for name, body in bad.items()]
+    inside = [("ward 3/", b""), ("ward 3/one.png", stage.picture("one.png", seed=610)["buffer"])]
+    inside += [
+        ("ward 3/two.jpg", stage.picture("two.jpg", seed=611)["buffer"]),
+        ("ward 3/letter.txt", b"hello"),
+    ]
+    files.append({"name": "ward.zip", "mimeType": "application/zip", "buffer": zips.zipped(inside)})
+    page.set_input_files("#table", {"name": "patients.csv", "mimeType": "text/csv", "buffer": TABLE})
     page.set_input_files("input[type=file]", files)
+    expect(page.locator("[data-sent] .file")).to_have_count(10)
     expect(page.locator("[data-sent] .tone--waiting")).to_have_count(0, timeout=20_000)
 
 

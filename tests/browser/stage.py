@@ -15,6 +15,12 @@ from tests import xrays
 from tests.sites import Site
 
 WITHIN_S = 60
+# What a film that offers several windows says of them.
+WINDOWS = {
+    "WindowCenter": [2000, 1800, 2200],
+    "WindowWidth": [2000, 1000, 3000],
+    "WindowCenterWidthExplanation": ["NORMAL", "HARDER", "SOFTER"],
+}
 UNSEEN = itertools.count(400)
 # Only a broken worker makes this state, so its row is written as the sweeper writes it.
 FAIL = """

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests import xrays
+from tests import xrays, zips
 from tests.browser import stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
@@ -68,10 +68,14 @@ def locked(page: Page) -> None:
 
 def outcomes(page: Page) -> None:
     bad = {"name": "small.png", "mimeType": "", "buffer": xrays.png(xrays.film(width=180, height=160))}
+    table = {"name": "patients.csv", "mimeType": "text/csv", "buffer": b"file,patient\na.png,17\nz.png,18\n"}
+    page.set_input_files("#table", table)
+    inside = [("x/in.png", stage.picture("in.png", seed=702)["buffer"]), ("x/letter.txt", b"hello")]
+    archive = {"name": "films.zip", "mimeType": "", "buffer": zips.zipped(inside)}
     page.set_input_files(
-        "input[type=file]", [stage.picture("a.png", seed=700), bad, stage.picture("b.dcm", seed=701)]
+        "input[type=file]", [stage.picture("a.png", seed=700), bad, archive, stage.picture("b.dcm", seed=701)]
     )
-    expect(page.locator("[data-open]:not([hidden])")).to_have_count(2, timeout=20_000)
+    expect(page.locator("[data-open]:not([hidden])")).to_have_count(3, timeout=20_000)
     expect(page.locator("[data-sent] .tone--waiting")).to_have_count(0, timeout=20_000)
 
 
@@ -137,6 +141,7 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "study with details": ("clinician", "above", details),
     "study uncertain": ("clinician", "uncertain", ready),
     "study below": ("clinician", "below", ready),
+    "study with windows": ("clinician", "windows", ready),
     "study failed": ("clinician", "failed", ready),
     "print": ("clinician", "above print", nothing),
     "print below": ("clinician", "below print", nothing),
@@ -174,12 +179,13 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
         context.add_cookies(cookies("clinician"))
         page = context.new_page()
         known = {finding: stage.study(page, finding) for finding in ("above", "uncertain", "below")}
+        windows = stage.sent(page, stage.picture("windows.dcm", seed=710, **stage.WINDOWS))
         own, withdrawn = stage.own_study(page), stage.withdrawn_study(page)
     stage.to_settle(filled)
     known |= {"own": own, "own withdrawal": f"{own}withdrawal/", "own patient": f"{own}patient/"}
     known |= {"withdrawn": withdrawn, "to settle": "/identity/"}
     known |= {f"{finding} print": f"{address}print/" for finding, address in list(known.items())[:3]}
-    return {**known, "failed": stage.failed_study(filled)}
+    return {**known, "windows": windows, "failed": stage.failed_study(filled)}
 
 
 @pytest.fixture(scope="package")

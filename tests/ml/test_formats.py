@@ -20,6 +20,8 @@ FACTS = {
     "modality": "CT",
     "age": 9,
     "seconds": 20,
+    "method": "bzip2",
+    "depth": "32 bits",
 }
 
 

@@ -38,6 +38,7 @@ TABLE: dict[str, tuple[int, ...]] = {
     "uploads": SIGNED_IN,
     "upload": OWN,
     "batch": OWN,
+    "batch-uploads": OWN,
     "studies": SIGNED_IN,
     "study": OF_THE_TEAM,
     "study-analyses": ONLY_POST,

@@ -30,6 +30,7 @@ def test_a_film_sent_by_the_script_is_received_with_the_addresses_of_what_comes(
     assert answer.json() == {
         "batch": str(upload.batch.pk),
         "batch_url": reverse("batch", args=[upload.batch.pk]),
+        "changes_url": reverse("batch-uploads", args=[upload.batch.pk]),
         "uploads": [
             {
                 "id": str(upload.pk),
@@ -40,6 +41,13 @@ def test_a_film_sent_by_the_script_is_received_with_the_addresses_of_what_comes(
                 "thumbnail_url": None,
                 "finding": None,
                 "is_final": False,
+                "outcome": "waiting",
+                "tone": "waiting",
+                "words": texts.STILL_READING,
+                "remarks": [],
+                "parent": None,
+                "position": 0,
+                "has_reference": False,
             }
         ],
     }
@@ -98,7 +106,7 @@ def test_several_files_are_one_batch_in_their_order(drop, browser):
         "accepted",
     ]
     page = browser.get(reverse("batch", args=[batch.pk])).content.decode()
-    assert "3 of 4 still on the way." in page
+    assert "1 of 4 have their outcome" in page
     assert "looks like: text" in page
 
 
