@@ -155,7 +155,8 @@ def identity_context(study: Study, user: access.Viewer) -> dict[str, Any]:
 def _identity_words(study: Study, differs_in: str) -> str:
     if differs_in:
         return texts.CONFLICT_OPEN.format(differs_in=differs_in)
-    change = selectors.patient_change(study)
+    # Without an origin nobody has ever named or set one.
+    change = selectors.patient_change(study) if study.patient_origin else None
     if study.patient is None:
         return texts.PATIENT_REMOVED if change else texts.NO_PATIENT
     if change is None:
