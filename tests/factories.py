@@ -69,6 +69,15 @@ class StudyFactory(DjangoModelFactory[models.Study]):
     uploaded_by = factory.LazyAttribute(lambda study: UserFactory(team=study.team))
 
 
+class IdentityConflictFactory(DjangoModelFactory[models.IdentityConflict]):
+    class Meta:
+        model = models.IdentityConflict
+
+    study = factory.SubFactory(StudyFactory)
+    patient = factory.SubFactory(PatientFactory)
+    differs_in = "sex"
+
+
 class SeriesFactory(DjangoModelFactory[models.Series]):
     class Meta:
         model = models.Series
