@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "django_linear_migrations",
     "rest_framework",
+    "drf_spectacular",
     "diagnosis",
 ]
 MIDDLEWARE = [
@@ -210,11 +211,40 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "diagnosis.api.authentication.TokenAuthentication",
+        "diagnosis.api.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "diagnosis.api.authentication.HasScope",
+    ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "diagnosis.api.schema.Schema",
+    "URL_FORMAT_OVERRIDE": None,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "EXCEPTION_HANDLER": "diagnosis.api.problems.problem",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "covidweb",
+    "VERSION": VERSION,
+    "SCHEMA_PATH_PREFIX": "/api/",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SORT_OPERATIONS": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "PREPROCESSING_HOOKS": ["diagnosis.api.schema.only_api"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "diagnosis.api.schema.complete",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "UploadStatus": "diagnosis.api.serializers.UPLOAD_STATUSES",
+        "AnalysisStatus": "diagnosis.api.serializers.JOB_STATUSES",
+        "ResultStatus": "diagnosis.api.serializers.RESULT_STATUSES",
+        "Finding": "diagnosis.api.serializers.FINDINGS",
+    },
 }
 
 LOGGING = {
@@ -248,3 +278,6 @@ PLACEHOLDER_PATIENT_IDS = words(
     "COVIDWEB_PLACEHOLDER_PATIENT_IDS",
     ["0", "UNKNOWN", "ANON", "ANONYMOUS", "TEST", "NONE", "NA", "PATIENT", "NOID"],
 )
+API_REQUESTS_PER_MINUTE = count("COVIDWEB_API_REQUESTS_PER_MINUTE", default=600)
+SEARCHES_PER_MINUTE = count("COVIDWEB_SEARCHES_PER_MINUTE", default=20)
+MAX_TOKEN_DAYS = count("COVIDWEB_MAX_TOKEN_DAYS", default=365)

@@ -12,7 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 
-from diagnosis.models import Batch, Instance, Prediction, Study, Team, Upload, User
+from diagnosis.models import ApiToken, Batch, Instance, Prediction, Study, Team, Upload, User
 from diagnosis.states import StudyStatus
 
 Viewer = User | AnonymousUser
@@ -66,6 +66,17 @@ def upload_for(user: Viewer, pk: uuid.UUID) -> Upload:
 def teams_of(user: Viewer) -> QuerySet[Team]:
     """The teams that a user may upload to: their own, in order of name."""
     return Team.objects.filter(membership__user=user.pk).order_by("name")
+
+
+def tokens_of(user: Viewer) -> QuerySet[ApiToken]:
+    """A user's own; administrators see all, so that they can revoke them."""
+    if not isinstance(user, User):
+        return ApiToken.objects.none()
+    return ApiToken.objects.all() if user.is_administrator else ApiToken.objects.filter(user=user)
+
+
+def token_for(user: Viewer, pk: uuid.UUID) -> ApiToken:
+    return get_object_or_404(tokens_of(user), pk=pk)
 
 
 def require_administrator(user: Viewer) -> None:

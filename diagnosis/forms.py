@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -10,7 +11,7 @@ from django.utils import timezone
 
 from diagnosis.models import Team
 from diagnosis.selectors import Filters
-from diagnosis.states import Finding
+from diagnosis.states import Finding, Scope
 
 SHOW = [
     ("", "All results"),
@@ -67,3 +68,28 @@ class UploadForm(forms.Form):
     batch = forms.UUIDField(required=False)
     position = forms.IntegerField(required=False, min_value=0, max_value=100_000)
     team = forms.ModelChoiceField(required=False, queryset=Team.objects.none(), empty_label=None)
+
+
+MAY = [
+    (Scope.READ, "read studies, results, films and heatmaps"),
+    (Scope.WRITE, "send films, withdraw studies, ask for another analysis"),
+]
+
+
+class TokenForm(forms.Form):
+    """What a new token is called, what it may do, and for how long."""
+
+    name = forms.CharField(max_length=80, label="Name", help_text="what it is for, such as 'PACS bridge'")
+    scopes = forms.MultipleChoiceField(
+        choices=MAY,
+        widget=forms.CheckboxSelectMultiple,
+        label="May",
+        error_messages={"required": "Tick at least one."},
+    )
+    days = forms.IntegerField(min_value=1, label="Days until it expires")
+
+    def __init__(self, *args: Any, max_days: int, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["days"].validators.append(MaxValueValidator(max_days))
+        self.fields["days"].widget.attrs["max"] = max_days
+        self.fields["days"].help_text = f"at most {max_days}"

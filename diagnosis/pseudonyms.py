@@ -27,10 +27,24 @@ def normalised(patient_id: str) -> str:
 def patient_key(*, issuer: str, patient_id: str) -> str | None:
     """The key of a patient, or None for an empty or placeholder ID: such films belong to nobody (rule A5)."""
     number = normalised(patient_id)
-    placeholders = {normalised(placeholder) for placeholder in settings.PLACEHOLDER_PATIENT_IDS}
-    if not number.strip("0") or number in placeholders:
+    if _names_nobody(number):
         return None
     return keyed_hash("patient", f"{normalised(issuer)}\0{number}")
+
+
+def record_hash(number: str) -> str:
+    """The key of a patient's number without its issuer: what *check patient* compares. Empty for a placeholder."""
+    return patient_key(issuer="", patient_id=number) or ""
+
+
+def accession_hash(number: str) -> str:
+    """Finds a study by its accession number. Empty for a placeholder."""
+    return "" if _names_nobody(normalised(number)) else keyed_hash("accession", normalised(number))
+
+
+def _names_nobody(number: str) -> bool:
+    placeholders = {normalised(placeholder) for placeholder in settings.PLACEHOLDER_PATIENT_IDS}
+    return not number.strip("0") or number in placeholders
 
 
 def pseudonym_of(key: str) -> str:

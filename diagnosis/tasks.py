@@ -27,7 +27,7 @@ def sweep() -> None:
 
 @shared_task
 def tidy() -> None:
-    intake.tidy()
+    operations.tidy()
 
 
 @worker_ready.connect

@@ -4,8 +4,8 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.generic import RedirectView
 
-from diagnosis.api import views as api
-from diagnosis.views import acknowledgement, media, people, studies, system, uploads
+from diagnosis.api.urls import urlpatterns as api
+from diagnosis.views import acknowledgement, media, people, studies, system, tokens, uploads
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="studies"), name="home"),
@@ -26,5 +26,7 @@ urlpatterns = [
     path("predictions/<uuid:pk>/heatmap/", media.heatmap, name="prediction-heatmap"),
     path("lateness/", system.lateness, name="lateness"),
     path("system/", system.index, name="system"),
-    path("api/studies/<uuid:pk>/", api.StudyDetail.as_view(), name="api-study"),
+    path("tokens/", tokens.index, name="tokens"),
+    path("tokens/<uuid:pk>/revocation/", tokens.revoke, name="token-revocation"),
+    *api,
 ]

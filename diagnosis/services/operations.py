@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from diagnosis import dispatch, engine
 from diagnosis.models import Analysis, Upload
-from diagnosis.services import analysis, intake, workers
+from diagnosis.services import analysis, intake, limits, submissions, workers
 from diagnosis.states import JobStatus, UploadStatus
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,13 @@ def sweep() -> None:
         dispatch.analyse_waiting()
     if intake.claimable().exists():
         dispatch.admit_waiting()
+
+
+def tidy() -> None:
+    """Every hour: files that a crash left behind, and rows that were kept for a while only."""
+    intake.tidy()
+    submissions.forget_old()
+    limits.forget_old()
 
 
 def oldest_waiting() -> datetime | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
 
-from diagnosis import texts
+from diagnosis import problems, texts
 from diagnosis.views import uploads
 
 
@@ -29,6 +29,8 @@ class WholeBodyMiddleware:
             # Asking reads and parses a form; other bodies are left to their views.
             request.POST  # noqa: B018
         except UnreadablePostError:
+            if problems.is_for_program(request):
+                return problems.answer(request, "not-received", detail=texts.NOT_RECEIVED)
             return uploads.refused(request, texts.NOT_RECEIVED, status=400)
         return None
 
