@@ -88,7 +88,7 @@ BATCH = OpenApiExample(
 )
 UPLOAD = _answer("Accepted", {**OUTCOME, "batch": BATCH_ID, "notice": texts.FOOTER})
 STUDIES = _answer("One page", {"studies": [LISTED], "next": None, "notice": texts.FOOTER})
-SEARCH = _request("By accession number", {"accession": "A-2026-004711"})
+SEARCH = _request("By accession number", {"kind": "accession", "number": "A-2026-004711"})
 FOUND = _answer("One study", {"studies": [LISTED], "is_complete": True, "notice": texts.FOOTER})
 RESULT = _answer("Above the band", RESULT_VALUE)
 WAITING = _answer(

@@ -64,13 +64,10 @@ class FiltersSerializer(StrictSerializer):
 class SearchSerializer(StrictSerializer):
     """Numbers that name a patient stay out of addresses, which are logged; they are hashed and forgotten (rule A7)."""
 
-    accession = serializers.CharField(required=False, max_length=64, help_text="accession number, exactly")
-    record = serializers.CharField(required=False, max_length=64, help_text="the patient's number, exactly")
-
-    def validate(self, attrs: dict[str, str]) -> dict[str, str]:
-        if len(attrs) != 1:
-            raise serializers.ValidationError({"accession": ["Send one of accession and record."]})
-        return attrs
+    kind = serializers.ChoiceField(
+        [("accession", "accession"), ("record", "record")], help_text="of the number"
+    )
+    number = serializers.CharField(max_length=64, help_text="the accession number, or the patient's, whole")
 
 
 class SubmissionSerializer(StrictSerializer):

@@ -60,12 +60,9 @@ class Schema(AutoSchema):
     def get_operation(self, *args: Any, **kwargs: Any) -> Any:
         operation = super().get_operation(*args, **kwargs)
         if operation is not None:
-            operation["x-scope"] = scope_of(self.view, self.method)
+            operation["x-scope"] = scope = scope_of(self.view, self.method)
+            operation["description"] = f"{operation.get('description', '')}\n\nScope: `{scope}`.".strip()
         return operation
-
-    def get_description(self) -> str:  # type: ignore[override]  # drf-spectacular asks without arguments
-        scope = scope_of(self.view, self.method)
-        return f"{super().get_description() or ''}\n\nScope: `{scope}`.".strip()
 
 
 class TokenScheme(OpenApiAuthenticationExtension):

@@ -240,7 +240,7 @@ class OutcomeSerializer(serializers.Serializer[Any]):
     size_bytes = serializers.IntegerField(source="upload.size_bytes")
     received_at = serializers.DateTimeField(source="upload.received_at")
     finished_at = serializers.DateTimeField(source="upload.finished_at", allow_null=True)
-    parent = serializers.UUIDField(
+    parent: Any = serializers.UUIDField(
         source="upload.parent_id", allow_null=True, help_text="the upload of the ZIP that this file came in"
     )
     instance: Any = serializers.UUIDField(allow_null=True)

@@ -193,15 +193,17 @@ def _asked_again(user: Any, films: Any) -> list[Analysis]:
     return [analysis.request_again(film, by=user) for film in films]
 
 
-def _found(user: access.Viewer, *, accession: str = "", record: str = "") -> tuple[list[Any], str]:
+def _found(user: access.Viewer, *, kind: str, number: str) -> tuple[list[Any], str]:
     """By the keyed hash of a number; a placeholder names nobody and finds nothing."""
-    hashes: dict[str, Any] = {
-        "accession_hash": pseudonyms.accession_hash(accession),
-        "record_hash": pseudonyms.record_hash(record),
-    }
-    if not any(hashes.values()):
+    is_accession = kind == "accession"
+    wanted = (
+        selectors.Wanted(accession_hash=pseudonyms.accession_hash(number))
+        if is_accession
+        else selectors.Wanted(record_hash=pseudonyms.record_hash(number))
+    )
+    if not (wanted.accession_hash or wanted.record_hash):
         return [], ""
-    return selectors.results_page(user, selectors.Wanted(**hashes), cursor="", size=LARGEST_PAGE)
+    return selectors.results_page(user, wanted, cursor="", size=LARGEST_PAGE)
 
 
 def _next_page(request: Request, cursor: str) -> str | None:

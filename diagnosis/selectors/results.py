@@ -133,7 +133,7 @@ def result_of(study: Study) -> Result:
         shown = analyses.filter(pk=row.leading.analysis_id).first()
     else:
         waiting = analyses.filter(status__in=JobStatus.WAITING).order_by("priority", "requested_at", "pk")
-        shown = waiting.first() or analyses.order_by("-requested_at").first()
+        shown = waiting.first() or analyses.filter(status__in=GAVE_UP).order_by("-requested_at").first()
     first = Instance.objects.filter(series__study=study).order_by("created_at", "pk").first()
     return Result(row, status_of(row), shown.instance if shown else first, shown)
 
