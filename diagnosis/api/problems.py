@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.utils import timezone
 from rest_framework import exceptions
@@ -77,6 +78,8 @@ def _refusal(error: Exception) -> Exception:
     """What Django and the services raise, in DRF's terms."""
     if isinstance(error, Http404):
         return exceptions.NotFound(NOTHING)
+    if isinstance(error, PermissionDenied):
+        return exceptions.PermissionDenied(str(error) or None)
     if isinstance(error, submissions.KeyReusedError):
         return KeyReusedError()
     if isinstance(error, submissions.KeyInUseError):
