@@ -26,6 +26,7 @@ class Door(APIView):
 
     # What a method needs where it is not `studies:read` to look and `studies:write` to change.
     scopes: ClassVar[dict[str, str]] = {}
+    http_method_names = ["get", "head", "post"]
     n_left: int | None = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

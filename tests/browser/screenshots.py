@@ -91,6 +91,7 @@ def take_all(camera: Camera) -> None:
         take_states(camera, page)
     take_uploads(camera)
     take_lists(camera)
+    take_programs(camera)
     camera.take("system", "/system/", role="administrator")
     camera.take("not-allowed", "/system/")
     camera.take("not-found", "/studies/00000000-0000-4000-8000-000000000000/")
@@ -100,6 +101,14 @@ def take_doors(camera: Camera) -> None:
     camera.take("sign-in", "/sign-in/", role=None)
     camera.take("sign-in-refused", "/sign-in/", role=None, prepare=refuse)
     camera.take("acknowledgement", "/acknowledgement/")
+
+
+def take_programs(camera: Camera) -> None:
+    camera.take("tokens", "/tokens/")
+    camera.take("tokens-made", "/tokens/", prepare=make_token)
+    camera.take("tokens-all", "/tokens/", role="administrator")
+    camera.take("api", "/api/docs/", sizes={**SIZES, **WALL})
+    camera.take("api-operation", "/api/docs/#studies_list", prepare=open_answers)
 
 
 def take_studies(camera: Camera, page: Page) -> None:
@@ -133,6 +142,16 @@ def take_lists(camera: Camera) -> None:
     camera.take("list-menu", "/studies/", prepare=lambda page: page.click("details.menu summary"))
     camera.take("list-keys", "/studies/", prepare=lambda page: page.keyboard.press("?"))
     camera.take("list-no-match", "/studies/?search=nothing")
+
+
+def make_token(page: Page) -> None:
+    page.fill("[name=name]", "PACS bridge")
+    page.get_by_role("button", name="Make token").click()
+    page.wait_for_selector(".tokens__secret")
+
+
+def open_answers(page: Page) -> None:
+    page.locator("#studies_list summary").first.click()
 
 
 def refuse(page: Page) -> None:

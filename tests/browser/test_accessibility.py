@@ -72,6 +72,17 @@ def batch(page: Page) -> None:
     page.wait_for_url("**/batches/*/")
 
 
+def token(page: Page) -> None:
+    page.fill("[name=name]", "PACS bridge")
+    page.get_by_role("button", name="Make token").click()
+    expect(page.get_by_text("copy this token now")).to_be_visible()
+
+
+def answers(page: Page) -> None:
+    for summary in page.locator("main summary").all()[:3]:
+        summary.click()
+
+
 PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "sign-in": (None, "/sign-in/", nothing),
     "sign-in refused": (None, "/sign-in/", refused),
@@ -93,6 +104,9 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "study failed": ("clinician", "failed", ready),
     "print": ("clinician", "above print", nothing),
     "print below": ("clinician", "below print", nothing),
+    "tokens": ("clinician", "/tokens/", nothing),
+    "token made": ("clinician", "/tokens/", token),
+    "api": ("clinician", "/api/docs/", answers),
     "system": ("administrator", "/system/", nothing),
     "not allowed": ("clinician", "/system/", nothing),
     "not found": ("clinician", f"/studies/{NOWHERE}/", nothing),
@@ -208,7 +222,7 @@ FOCUSED = """() => {
 }"""
 
 
-@pytest.mark.parametrize("name", ["sign-in", "upload", "list", "study above", "print", "system"])
+@pytest.mark.parametrize("name", ["sign-in", "upload", "list", "study above", "print", "tokens", "system"])
 def test_tab_reaches_everything_with_a_visible_focus(page_as, addresses, name):
     role, address, prepare = PAGES[name]
     page = open_as(page_as, role)
