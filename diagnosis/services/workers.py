@@ -46,10 +46,8 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> Heartbeat:
-        """Say hello at once; workers of this host and queue that fell silent are forgotten."""
-        Worker.objects.filter(
-            host=socket.gethostname(), queue=self.queue, seen_at__lt=silent_since()
-        ).delete()
+        """Say hello at once; workers of this host and queue that fell silent or are gone are forgotten."""
+        forget_gone(self.queue)
         now = timezone.now()
         Worker.objects.update_or_create(
             host=socket.gethostname(),
@@ -74,6 +72,23 @@ class Heartbeat:
                 log.warning("a heartbeat was not written: %s", error)
                 close_old_connections()
         connection.close()
+
+
+def forget_gone(queue: str) -> None:
+    """Remove what the predecessors of this process left: a worker that was killed could not sign off itself."""
+    rows = Worker.objects.filter(host=socket.gethostname(), queue=queue)
+    gone = [row.pk for row in rows if row.seen_at < silent_since() or not _is_running(row.pid)]
+    Worker.objects.filter(pk__in=gone).delete()
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # another user's, but there
+    return True
 
 
 def beat(*, queue: str) -> None:
