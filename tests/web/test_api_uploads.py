@@ -146,8 +146,8 @@ def test_too_many_files_and_fields_too_large_are_a_problem(program, film, settin
 
 
 def test_a_field_that_is_not_known_is_named(program, film):
-    errors = send(program, film, paitent="1").json()["errors"]
-    assert list(errors) == ["paitent"]
+    errors = send(program, film, patnumber="1").json()["errors"]
+    assert list(errors) == ["patnumber"]
 
 
 def test_a_session_needs_its_csrf_token(sign_in, clinician, film):
