@@ -63,6 +63,7 @@ INSTALLED_APPS = [
     "django_linear_migrations",
     "rest_framework",
     "axes",
+    "drf_spectacular",
     "diagnosis",
 ]
 MIDDLEWARE = [
@@ -242,11 +243,40 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "diagnosis.api.authentication.TokenAuthentication",
+        "diagnosis.api.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "diagnosis.api.authentication.HasScope",
+    ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "diagnosis.api.schema.Schema",
+    "URL_FORMAT_OVERRIDE": None,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "EXCEPTION_HANDLER": "diagnosis.api.problems.problem",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "covidweb",
+    "VERSION": VERSION,
+    "SCHEMA_PATH_PREFIX": "/api/",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SORT_OPERATIONS": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "PREPROCESSING_HOOKS": ["diagnosis.api.schema.only_api"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "diagnosis.api.schema.complete",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "UploadStatus": "diagnosis.api.serializers.UPLOAD_STATUSES",
+        "AnalysisStatus": "diagnosis.api.serializers.JOB_STATUSES",
+        "ResultStatus": "diagnosis.api.serializers.RESULT_STATUSES",
+        "Finding": "diagnosis.api.serializers.FINDINGS",
+    },
 }
 
 LOGGING = {
@@ -302,3 +332,5 @@ if NOTICE_EMAILS and not CAN_MAIL:
     raise ImproperlyConfigured(
         "COVIDWEB_NOTICE_EMAILS is true, but EMAIL_URL names no server to send them by."
     )
+API_REQUESTS_PER_MINUTE = count("COVIDWEB_API_REQUESTS_PER_MINUTE", default=600)
+MAX_TOKEN_DAYS = count("COVIDWEB_MAX_TOKEN_DAYS", default=365)

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from diagnosis import texts
 from diagnosis.models import (
+    ApiToken,
     Batch,
     Event,
     IdentityConflict,
@@ -81,6 +82,17 @@ def upload_for(user: Viewer, pk: uuid.UUID) -> Upload:
 def teams_of(user: Viewer) -> QuerySet[Team]:
     """The teams that a user may upload to: their own, in order of name."""
     return Team.objects.filter(membership__user=user.pk).order_by("name")
+
+
+def tokens_of(user: Viewer) -> QuerySet[ApiToken]:
+    """A user's own; administrators see all, so that they can revoke them."""
+    if not isinstance(user, User):
+        return ApiToken.objects.none()
+    return ApiToken.objects.all() if user.is_administrator else ApiToken.objects.filter(user=user)
+
+
+def token_for(user: Viewer, pk: uuid.UUID) -> ApiToken:
+    return get_object_or_404(tokens_of(user), pk=pk)
 
 
 def require_administrator(user: Viewer) -> None:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from diagnosis import texts
 from diagnosis.models import Team, User
 from diagnosis.selectors import Filters
-from diagnosis.states import Finding, PatientOrigin, Role, choices
+from diagnosis.states import Finding, PatientOrigin, Role, Scope, choices
 
 SHOW = [
     ("", "All results"),
@@ -262,3 +262,28 @@ class TeamForm(NewTeamForm):
 
     def others(self) -> QuerySet[Team]:
         return Team.objects.exclude(pk=self.team.pk)
+
+
+MAY = [
+    (Scope.READ, "read studies, results, films and heatmaps"),
+    (Scope.WRITE, "send films, withdraw studies, ask for another analysis"),
+]
+
+
+class TokenForm(forms.Form):
+    """What a new token is called, what it may do, and for how long."""
+
+    name = forms.CharField(max_length=80, label="Name", help_text="what it is for, such as 'PACS bridge'")
+    scopes = forms.MultipleChoiceField(
+        choices=MAY,
+        widget=forms.CheckboxSelectMultiple,
+        label="May",
+        error_messages={"required": "Tick at least one."},
+    )
+    days = forms.IntegerField(min_value=1, label="Days until it expires")
+
+    def __init__(self, *args: Any, max_days: int, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["days"].validators.append(MaxValueValidator(max_days))
+        self.fields["days"].widget.attrs["max"] = max_days
+        self.fields["days"].help_text = f"at most {max_days}"

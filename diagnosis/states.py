@@ -54,6 +54,15 @@ class JobStatus:
     WAITING = (QUEUED, RUNNING)
 
 
+class ResultStatus:
+    """How far a study is, as programs read it. Derived from its analyses, stored nowhere."""
+
+    WAITING = "waiting"
+    ANALYSED = "analysed"
+    FAILED = "failed"
+    NOT_ASSESSED = "not_assessed"
+
+
 class CheckpointStatus:
     """candidate ──► promoted ⇄ retired; candidate ──► rejected; promoted, retired ──► withdrawn"""
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from django.utils import timezone
+
 from diagnosis.states import AccountChange, Check, Finding, JobStatus
 
 FOOTER = (
@@ -59,6 +61,12 @@ TEXT_SUSPECTED = (
     "Text in the image may name the patient. You can see it; nobody can train on it until it is cleared."
 )
 TEXT_CLEARED = "Text in the image was looked at and cleared: it names nobody."
+# What a program's token lacks (issued on the page of tokens).
+TOKEN_NEEDS_NOTICE = "Confirm the notice of this version before you make a token."
+NOT_YOUR_TEAM = "You are in no team of this name."
+TOKEN_UNKNOWN = "This token is not known here."
+TOKEN_EXPIRED = "This token has expired. Make a new one on the page API tokens."
+TOKEN_REVOKED = "This token was revoked."
 
 # Width of a chest film (35 to 43 cm detector) over seven cells.
 FILM_WIDTH_CM = 42
@@ -144,6 +152,17 @@ def without_result(status: str, *, ahead: int = 0, reason: str = "") -> Wording:
         JobStatus.CANCELLING: cancelled,
         JobStatus.CANCELLED: cancelled,
     }[status]
+
+
+def not_assessed(reason: str) -> Wording:
+    """What a study says whose films the AI does not look at."""
+    return Wording(f"Not assessed: {reason}.", NO_RESULT, tone="failed")
+
+
+def requests_limited(what: str, *, until: datetime) -> str:
+    """`what` is the limit in words, '600 requests a minute'; the time comes with its zone (rule A12)."""
+    local = timezone.localtime(until)
+    return f"Limit reached: {what}. Try again at {local:%H:%M %Z}."
 
 
 def heatmap(*, rows: int, columns: int) -> str:

@@ -4,7 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from django.views.generic import RedirectView
 
-from diagnosis.api import views as api
+from diagnosis.api.urls import urlpatterns as api
 from diagnosis.views import (
     account,
     acknowledgement,
@@ -16,6 +16,7 @@ from diagnosis.views import (
     system,
     teams,
     text_clearance,
+    tokens,
     uploads,
     users,
     withdrawal,
@@ -67,5 +68,7 @@ urlpatterns = [
     path("identity/", identity.index, name="identity"),
     path("identity/withdrawn/", withdrawal.index, name="identity-withdrawn"),
     path("conflicts/<uuid:pk>/decision/", identity.decide, name="conflict-decision"),
-    path("api/studies/<uuid:pk>/", api.StudyDetail.as_view(), name="api-study"),
+    path("tokens/", tokens.index, name="tokens"),
+    path("tokens/<uuid:pk>/revocation/", tokens.revoke, name="token-revocation"),
+    *api,
 ]

@@ -13,7 +13,7 @@ from factory.django import DjangoModelFactory
 
 from covidweb import version
 from diagnosis import models, pseudonyms
-from diagnosis.states import CheckpointStatus, Finding, JobStatus, NoticeKind, Role, UploadStatus
+from diagnosis.states import CheckpointStatus, Finding, JobStatus, NoticeKind, Role, Scope, UploadStatus
 
 
 def digest(word: object) -> str:
@@ -51,6 +51,20 @@ class AcknowledgementFactory(DjangoModelFactory[models.Acknowledgement]):
     user = factory.SubFactory(UserFactory)
     version = factory.LazyFunction(version)
     text = "read and understood"
+
+
+class ApiTokenFactory(DjangoModelFactory[models.ApiToken]):
+    """A row without a known secret; `services.tokens.make` gives one."""
+
+    class Meta:
+        model = models.ApiToken
+
+    user = factory.SubFactory(UserFactory)
+    name = factory.Sequence(lambda n: f"program {n}")
+    start = "cw_abcdefg"
+    sha256 = factory.Sequence(lambda n: digest(f"token {n}"))
+    scopes = factory.LazyFunction(lambda: [Scope.READ])
+    expires_at = factory.LazyFunction(lambda: timezone.now() + datetime.timedelta(days=30))
 
 
 class PatientFactory(DjangoModelFactory[models.Patient]):

@@ -6,6 +6,7 @@ A number that somebody types is hashed here and forgotten: no row, log, event or
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -55,7 +56,7 @@ class Number:
 
 def check(study: Study, number: Number, *, by: User) -> str:
     """Compare a number with one study: one of states.Check. Raises LimitReachedError; the audit keeps the answer."""
-    _count(by)
+    count(by)
     outcome = _compared(study, number)
     Event.objects.create(kind="patient check", object_id=study.pk, old="", new=outcome, by=by)
     return outcome
@@ -63,18 +64,24 @@ def check(study: Study, number: Number, *, by: User) -> str:
 
 def find(number: Number, *, by: User) -> list[Study]:
     """The studies with exactly this record or accession number that the user may open, newest first."""
-    _count(by)
+    count(by)
     found = selectors.studies_with(
         by, key=number.key, record_hash=number.record_hash, accession_hash=number.accession_hash
     )
+    record_search(found, by=by)
+    return found
+
+
+def record_search(found: Sequence[Study], *, by: User) -> None:
+    """The audit keeps who searched and what was found, never the number."""
     names = ", ".join(study.number for study in found)
     Event.objects.create(
         kind="number search", object_id=uuid.uuid4(), old="", new=f"{len(found)} found", by=by, reason=names
     )
-    return found
 
 
-def _count(user: User) -> None:
+def count(user: User) -> None:
+    """One more number of this user, on whatever way it came. Raises LimitReachedError past the limit (rule A7)."""
     limits.take(user, "numbers", most=settings.NUMBERS_A_MINUTE, per=timedelta(minutes=1))
 
 
@@ -113,7 +120,7 @@ def move(
     made sure that it is the same person in spite of another sex or birth date.
     """
     # Counted for itself: a refusal, which says something of a patient, is not for nothing.
-    _count(by)
+    count(by)
     if not number.key:
         raise NotMovedError(texts.PLACEHOLDER_NUMBER)
     with transaction.atomic():

@@ -22,13 +22,17 @@ class LimitReachedError(Exception):
 
 
 @transaction.atomic
-def take(user: User, kind: str, *, most: int, per: timedelta, n: int = 1) -> None:
-    """Count `n` more of `kind` in this stretch of time. Past `most`: counts nothing, raises LimitReachedError."""
+def take(user: User, kind: str, *, most: int, per: timedelta, n: int = 1) -> int:
+    """Count `n` more of `kind` in this stretch of time; returns how many are left of `most`.
+
+    Past `most`: counts nothing, raises LimitReachedError.
+    """
     since = _stretch(timezone.now(), per)
     Usage.objects.get_or_create(user=user, kind=kind, since=since)
     free = Usage.objects.filter(user=user, kind=kind, since=since, n__lte=most - n)
     if not free.update(n=F("n") + n):
         raise LimitReachedError(since + per)
+    return most - Usage.objects.get(user=user, kind=kind, since=since).n
 
 
 def forget_old() -> int:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from diagnosis import dispatch, engine
 from diagnosis.models import Analysis, Upload
-from diagnosis.services import analysis, intake, limits, mails, notices, workers
+from diagnosis.services import analysis, intake, limits, mails, notices, submissions, workers
 from diagnosis.states import JobStatus, UploadStatus
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ def sweep() -> None:
 def tidy() -> None:
     """Every hour: remove what nobody will ask for again."""
     intake.tidy()
+    submissions.forget_old()
     limits.forget_old()
     notices.forget_old()
     mails.forget_old()

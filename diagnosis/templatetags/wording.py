@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
 from django import template
 from django.utils import timezone
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 
 from diagnosis import texts
 from diagnosis.models import Event, Instance, Prediction, Study
@@ -14,6 +17,8 @@ from diagnosis.models import Event, Instance, Prediction, Study
 register = template.Library()
 
 SHORT = {"above": "Above threshold", "uncertain": "Uncertain", "below": "No COVID-19 pattern"}
+# `escape` leaves backticks alone.
+CODE = re.compile(r"`([^`]+)`")
 SEX = {"M": "male", "F": "female", "O": "other"}
 # Patient Orientation, first value: which side of the patient the right edge of the film shows (PS3.3 C.7.6.1.1.1).
 LEFT_EDGE = {"L": "patient's right at the left edge", "R": "patient's left at the left edge"}
@@ -81,6 +86,12 @@ def badges(instance: Instance | None, *, advice: bool = False) -> dict[str, Any]
 @register.filter
 def short_finding(prediction: Prediction) -> str:
     return SHORT[prediction.finding]
+
+
+@register.filter
+def with_code(words: str) -> SafeString:
+    """What stands between backticks, as in Markdown, becomes code; everything else is escaped."""
+    return mark_safe(CODE.sub(r"<code>\1</code>", escape(words)))
 
 
 @register.filter

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import quote
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
+from diagnosis import problems
 from diagnosis.services import accounts
 
 FREE = {"acknowledgement", "logout", "login", "health", "forgotten", "password-link"}
@@ -29,8 +30,9 @@ class AcknowledgementMiddleware:
             return None
         if accounts.has_acknowledged(request.user):
             return None
-        if match.url_name and match.url_name.startswith("api-"):
-            return _problem()
+        if problems.is_for_program(request):
+            # A token needs no session; a page's own session asks like its page.
+            return problems.answer(request, "notice")
         return redirect(f"{reverse('acknowledgement')}?next={quote(_wanted(request), safe='/')}")
 
 
@@ -38,13 +40,6 @@ def _wanted(request: HttpRequest) -> str:
     """Where to go on afterwards: what was asked for, if it is a page and not a form or a part of one."""
     is_page = request.method in {"GET", "HEAD"} and not getattr(request, "htmx", False)
     return request.get_full_path() if is_page else reverse("studies")
-
-
-def _problem() -> JsonResponse:
-    """RFC 9457, for programs."""
-    detail = "Sign in on a page and confirm the notice there first."
-    problem = {"title": "The notice of this version is not confirmed", "status": 403, "detail": detail}
-    return JsonResponse(problem, status=403, content_type="application/problem+json")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

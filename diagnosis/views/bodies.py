@@ -9,7 +9,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
 
-from diagnosis import texts
+from diagnosis import problems, texts
 from diagnosis.services import quotas
 from diagnosis.views import uploads
 
@@ -30,13 +30,19 @@ class WholeBodyMiddleware:
 
     def process_view(self, request: HttpRequest, *_: object) -> HttpResponse | None:
         if request.content_type == "multipart/form-data" and (sentence := _no_room(request)):
-            return uploads.refused(request, sentence, status=507)
+            return _refused(request, "no-room", sentence)
         try:
             # Asking reads and parses a form; other bodies are left to their views.
             request.POST  # noqa: B018
         except UnreadablePostError:
-            return uploads.refused(request, texts.NOT_RECEIVED, status=400)
+            return _refused(request, "not-received", texts.NOT_RECEIVED)
         return None
+
+
+def _refused(request: HttpRequest, kind: str, sentence: str) -> HttpResponse:
+    if problems.is_for_program(request):
+        return problems.answer(request, kind, detail=sentence)
+    return uploads.refused(request, sentence, status=problems.KINDS[kind].status)
 
 
 def _no_room(request: HttpRequest) -> str | None:

@@ -93,6 +93,7 @@ def take_all(camera: Camera) -> None:
         take_identity(camera, page)
     take_uploads(camera)
     take_lists(camera)
+    take_programs(camera)
     camera.take("system", "/system/", role="administrator")
     take_people(camera)
     camera.take("not-allowed", "/system/")
@@ -153,6 +154,14 @@ def lock(page: Page) -> None:
         page.fill("[name=password]", "wrong")
         page.click("main button[type=submit]")
         page.get_by_role("alert").wait_for()
+
+
+def take_programs(camera: Camera) -> None:
+    camera.take("tokens", "/tokens/")
+    camera.take("tokens-made", "/tokens/", prepare=make_token)
+    camera.take("tokens-all", "/tokens/", role="administrator")
+    camera.take("api", "/api/docs/", sizes={**SIZES, **WALL})
+    camera.take("api-operation", "/api/docs/#studies_list", prepare=open_answers)
 
 
 def take_studies(camera: Camera, page: Page) -> None:
@@ -229,6 +238,16 @@ def find(page: Page, number: str) -> None:
 def ask_to_withdraw(page: Page) -> None:
     is_ready(page)
     page.get_by_role("link", name="Withdraw").click()
+
+
+def make_token(page: Page) -> None:
+    page.fill("[name=name]", "PACS bridge")
+    page.get_by_role("button", name="Make token").click()
+    page.wait_for_selector(".tokens__secret")
+
+
+def open_answers(page: Page) -> None:
+    page.locator("#studies_list summary").first.click()
 
 
 def refuse(page: Page) -> None:

@@ -122,6 +122,17 @@ def danger(page: Page) -> None:
     page.locator(".danger summary").click()
 
 
+def token(page: Page) -> None:
+    page.fill("[name=name]", "PACS bridge")
+    page.get_by_role("button", name="Make token").click()
+    expect(page.get_by_text("copy this token now")).to_be_visible()
+
+
+def answers(page: Page) -> None:
+    for summary in page.locator("main summary").all()[:3]:
+        summary.click()
+
+
 PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "sign-in": (None, "/sign-in/", nothing),
     "sign-in refused": (None, "/sign-in/", refused),
@@ -147,6 +158,9 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "study with text that can be cleared": ("administrator", "text", ready),
     "print": ("clinician", "above print", nothing),
     "print below": ("clinician", "below print", nothing),
+    "tokens": ("clinician", "/tokens/", nothing),
+    "token made": ("clinician", "/tokens/", token),
+    "api": ("clinician", "/api/docs/", answers),
     "system": ("administrator", "/system/", nothing),
     "patient checked": ("clinician", "own", check),
     "withdrawal asked for": ("clinician", "own", ask_to_withdraw),
@@ -289,7 +303,7 @@ FOCUSED = """() => {
 
 
 @pytest.mark.parametrize(
-    "name", ["sign-in", "upload", "list", "study above", "print", "system", "user", "notices"]
+    "name", ["sign-in", "upload", "list", "study above", "print", "tokens", "system", "user", "notices"]
 )
 def test_tab_reaches_everything_with_a_visible_focus(page_as, addresses, name):
     role, address, prepare = PAGES[name]

@@ -18,7 +18,7 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 
 NOWHERE = "00000000-0000-4000-8000-000000000000"
-PAGES = ("acknowledgement", "uploads", "studies", "study", "batch", "system", "nowhere")
+PAGES = ("acknowledgement", "uploads", "studies", "study", "batch", "system", "tokens", "api-docs", "nowhere")
 
 
 @pytest.fixture

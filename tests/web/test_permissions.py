@@ -28,6 +28,9 @@ OWN = (302, 200, 404, 404, 404, 404, 200)
 TO_CORRECT = (302, 200, 403, 404, 404, 403, 200)
 ADMINISTRATOR = (302, 403, 403, 403, 403, 403, 200)
 ONLY_POST = (302, 405, 405, 405, 405, 405, 405)
+# A program is told to sign in, not sent to a page.
+API_OF_THE_TEAM = (401, 200, 200, 404, 404, 200, 200)
+API_ONLY_POST = (401, 405, 405, 405, 405, 405, 405)
 
 TABLE: dict[str, tuple[int, ...]] = {
     "home": (302,) * 7,
@@ -75,10 +78,30 @@ TABLE: dict[str, tuple[int, ...]] = {
     "teams": ADMINISTRATOR,
     "team": ADMINISTRATOR,
     "team-deletion": ONLY_POST,
-    "api-study": (403, 200, 200, 404, 404, 200, 200),
+    "tokens": SIGNED_IN,
+    "token-revocation": ONLY_POST,
+    "api-docs": SIGNED_IN,
+    "api-schema": (401, 200, 200, 200, 200, 200, 200),
+    "api-nowhere": (404,) * 7,
+    "api-uploads": API_ONLY_POST,
+    "api-upload": (401, 200, 404, 404, 404, 404, 200),
+    "api-batch": (401, 200, 404, 404, 404, 404, 200),
+    "api-studies": (401, 200, 200, 200, 200, 200, 200),
+    "api-searches": API_ONLY_POST,
+    "api-study": API_OF_THE_TEAM,
+    "api-study-result": API_OF_THE_TEAM,
+    "api-study-analyses": API_ONLY_POST,
+    "api-study-withdrawal": API_ONLY_POST,
+    "api-instance-pixels": API_OF_THE_TEAM,
+    "api-instance-preview": API_OF_THE_TEAM,
+    "api-instance-thumbnail": API_OF_THE_TEAM,
+    "api-prediction-heatmap": API_OF_THE_TEAM,
+    "api-prediction-overlay": API_OF_THE_TEAM,
 }
 # Addresses that take a form; all others answer 405 to it.
 TAKE_POST = {"login", "logout", "acknowledgement", "uploads", "study-analyses"}
+TAKE_POST |= {"tokens", "token-revocation"}
+TAKE_POST |= {"api-uploads", "api-searches", "api-study-analyses", "api-study-withdrawal"}
 TAKE_POST |= {
     "forgotten",
     "password-link",
@@ -92,6 +115,8 @@ TAKE_POST |= {"teams", "team", "team-deletion"}
 TAKE_POST |= {"instance-text-clearance"}
 TAKE_POST |= {f"study-{noun}" for noun in ("search", "check", "patient", "withdrawal", "restoration")}
 TAKE_POST |= {"conflict-decision"}
+# What answers every method alike: these send the browser on, or are not there at all.
+ALIKE = {"home": 302, "login": 302, "api-nowhere": 404}
 
 
 def addresses() -> dict[str, URLPattern]:
@@ -109,7 +134,7 @@ def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
         factories.UserFactory(team=factories.TeamFactory()),
     )
     instance = hang()
-    prediction = factories.PredictionFactory(analysis__instance=instance)
+    prediction = factories.HeatmapFactory(prediction__analysis__instance=instance).prediction
     (instance.folder / renditions.heatmap_name(prediction.pk)).write_bytes(xrays.png())
     batch = factories.BatchFactory(team=team, by=clinician)
     return {
@@ -128,6 +153,7 @@ def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
         "notice": factories.NoticeFactory(user=clinician).pk,
         "api": study.pk,
         "conflict": factories.IdentityConflictFactory(study__team=team, study__uploaded_by=clinician).pk,
+        "token": factories.ApiTokenFactory(user=clinician).pk,
         "batch": batch.pk,
         "upload": factories.UploadFactory(batch=batch).pk,
     }
@@ -136,7 +162,7 @@ def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
 def address(name: str, world: dict[str, Any]) -> str:
     """Where the world's own object of this name is."""
     needs_object = "pk" in addresses()[name].pattern.converters
-    return reverse(name, args=[world[name.split("-")[0]]] if needs_object else [])
+    return reverse(name, args=[world[name.removeprefix("api-").split("-")[0]]] if needs_object else [])
 
 
 def as_role(role: str, world: dict[str, Any], sign_in: Any, **options: Any) -> Client:
@@ -165,16 +191,14 @@ def test_a_stranger_is_sent_to_the_sign_in_page_and_back(name, world):
 @pytest.mark.parametrize("name", sorted(set(TABLE) - TAKE_POST))
 def test_an_address_that_only_shows_takes_no_form(name, world, sign_in):
     browser = as_role("administrator", world, sign_in)
-    expected = 405 if name != "home" else 302
-    assert browser.post(address(name, world)).status_code == expected
+    assert browser.post(address(name, world)).status_code == ALIKE.get(name, 405)
 
 
 @pytest.mark.parametrize("name", sorted(TABLE))
 def test_no_address_takes_another_method(name, world, sign_in):
     browser = as_role("administrator", world, sign_in)
     for method in (browser.put, browser.patch, browser.delete):
-        # These two send the browser on, whatever it asked for, and change nothing.
-        assert method(address(name, world)).status_code == (302 if name in {"home", "login"} else 405)
+        assert method(address(name, world)).status_code == ALIKE.get(name, 405)
 
 
 @pytest.mark.parametrize("name", sorted(TAKE_POST))
