@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class FilmRefusedError(Exception):
-    """A film that is turned away; `str()` is the sentence for the person who sent it, `code` the reason for programs."""
+    """A film that is turned away; `str()` is the sentence for whoever sent it, `code` the reason for programs."""
 
     def __init__(self, sentence: str, *, code: str = "refused") -> None:
         super().__init__(sentence)

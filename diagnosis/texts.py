@@ -35,7 +35,7 @@ NOT_RECEIVED = "Not received. Keep the file and try again (only 'accepted' means
 WAITING_FOR_ANALYSIS = "Accepted, waiting for analysis"
 STILL_READING = "Received, being read"
 ALREADY_HERE = "Already here: you can open it"
-ALREADY_HERE_NO_PATIENT = "Already here, without a patient: you can open it and add the patient number if this is the patient's film."
+ALREADY_HERE_NO_PATIENT = "Already here, without a patient: you can open it and add the patient number"
 STORED_ELSEWHERE = "This film is already stored. Ask your team's administrator for access."
 STOPPED_OTHER_PATIENT = (
     "Stopped: this film is already stored under another patient. Check the patient before you go on. "

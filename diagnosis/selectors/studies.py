@@ -46,7 +46,7 @@ class FilmState:
 
 @dataclass(frozen=True)
 class StudyState:
-    """A study as lists show it; `leading` is the instance whose score is the highest, else the first that is assessed."""
+    """A study as lists show it; `leading` is the film whose score is the highest, else the first that is assessed."""
 
     study: Study
     films: list[FilmState] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Near-duplicates share a cluster, which no split of a dataset cuts. Patients and studies are never joined by likeness."""
+"""Near-duplicates share a cluster, which no split of a dataset cuts. Likeness never joins patients or studies."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 
 from diagnosis import access, texts
-from diagnosis.models import Instance, Study, Upload
+from diagnosis.models import Instance, Notice, Study, Upload
 from diagnosis.services import notices, patients
 from diagnosis.states import PatientOrigin, StudyStatus, UploadStatus
 
@@ -56,9 +56,11 @@ def of_pixels(upload: Upload, pixel_sha256: str, claim: patients.Claim) -> Verdi
 
 
 def tell_of_stopped(upload: Upload) -> None:
-    """Administrators settle whose film it is."""
+    """Administrators settle whose film it is. A batch of many such films is one notice until it is read."""
     address = reverse("batch", args=[upload.batch_id])
-    notices.tell(notices.administrators(), "stopped", texts.STOPPED_NOTICE, address=address)
+    told = Notice.objects.filter(kind="stopped", address=address, read_at=None).values_list("user", flat=True)
+    untold = [user for user in notices.administrators() if user.pk not in set(told)]
+    notices.tell(untold, "stopped", texts.STOPPED_NOTICE, address=address)
 
 
 def forget(study: Study) -> None:

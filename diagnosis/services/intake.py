@@ -12,7 +12,7 @@ import tempfile
 import uuid
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
@@ -148,7 +148,7 @@ def refuse(upload: Upload, sentence: str, *, code: str = "refused") -> None:
 @transaction.atomic
 def _end(upload: Upload, verdict: duplicates.Verdict, claim: patients.Claim | None = None) -> None:
     """End the upload of a film that is known. A stopped one keeps whose film it was said to be, for administrators."""
-    said: dict[str, str] = {}
+    said = {}
     if verdict.status == UploadStatus.STOPPED and claim is not None:
         said = {
             "patient_key": claim.key,
@@ -156,35 +156,13 @@ def _end(upload: Upload, verdict: duplicates.Verdict, claim: patients.Claim | No
             "patient_origin": claim.origin,
         }
         duplicates.tell_of_stopped(upload)
-    _finish(
-        upload,
-        verdict.status,
-        code=verdict.code,
-        sentence=verdict.sentence,
-        instance=verdict.instance,
-        **said,
-    )
+    found = {"code": verdict.code, "sentence": verdict.sentence, "instance": verdict.instance}
+    _finish(upload, verdict.status, **found, **said)
 
 
-def _finish(
-    upload: Upload,
-    status: str,
-    *,
-    code: str,
-    sentence: str,
-    instance: Instance | None = None,
-    **said: str,
-) -> None:
-    moved = upload.move(
-        UploadStatus.RECEIVED,
-        status,
-        code=code,
-        sentence=sentence,
-        instance=instance,
-        finished_at=timezone.now(),
-        **said,
-    )
-    if not moved:
+def _finish(upload: Upload, status: str, **outcome: Any) -> None:
+    """`outcome`: code and sentence, and whatever else the row keeps."""
+    if not upload.move(UploadStatus.RECEIVED, status, finished_at=timezone.now(), **outcome):
         raise LostRaceError(str(upload.pk))
     # The bytes go only once the outcome is on disk: a crash in between leaves a file for `tidy`, never a bare row.
     transaction.on_commit(lambda: storage.quarantine_path(upload.pk).unlink(missing_ok=True))

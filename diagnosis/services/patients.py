@@ -1,7 +1,7 @@
 """Whose film it is: what a film says of its patient, and whether that fits what is known (rule A5).
 
-Only keyed hashes leave this module. A number that was typed goes through `key_of_typed` and `record_of_typed` in the web
-process and waits in the Upload as these.
+Only keyed hashes leave this module. A number that was typed goes through `key_of_typed` and `record_of_typed` in the
+web process and waits in the Upload as these.
 """
 
 from __future__ import annotations
