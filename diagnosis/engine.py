@@ -81,11 +81,11 @@ class Answer:
 # --- the way in ---
 
 
-def refusal_of_head(head: bytes) -> str | None:
-    """The sentence with which a file is turned away by its first bytes, or None if it may be a film."""
+def refusal_of_head(head: bytes) -> FilmRefusedError | None:
+    """Why a file is turned away by its first bytes, or None if it may be a film."""
     from ml import formats
 
-    return None if formats.sniff(head) else str(formats.refusal_of(head))
+    return None if formats.sniff(head) else _refused(formats.refusal_of(head))
 
 
 def head_bytes() -> int:

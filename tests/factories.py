@@ -12,7 +12,7 @@ from factory.django import DjangoModelFactory
 
 from covidweb import version
 from diagnosis import models, pseudonyms
-from diagnosis.states import CheckpointStatus, Finding, JobStatus, Role, UploadStatus
+from diagnosis.states import CheckpointStatus, Finding, JobStatus, Role, StudyStatus, UploadStatus
 
 
 def digest(word: object) -> str:
@@ -66,6 +66,12 @@ class StudyFactory(DjangoModelFactory[models.Study]):
 
     team = factory.SubFactory(TeamFactory)
     uploaded_by = factory.LazyAttribute(lambda study: UserFactory(team=study.team))
+
+
+def withdraw(study: models.Study) -> None:
+    """What withdrawing a study does to its rows: it leaves the lists, and its films are not known any more."""
+    study.move(StudyStatus.ACTIVE, StudyStatus.WITHDRAWN)
+    models.Instance.objects.filter(series__study=study).update(pixels_once=None)
 
 
 class SeriesFactory(DjangoModelFactory[models.Series]):

@@ -63,11 +63,6 @@ def tell_of_stopped(upload: Upload) -> None:
     notices.tell(untold, "stopped", texts.STOPPED_NOTICE, address=address)
 
 
-def forget(study: Study) -> None:
-    """Call when a study is withdrawn: its films may come again, under their right patient."""
-    Instance.objects.filter(series__study=study).update(pixels_once=None)
-
-
 def _known() -> QuerySet[Instance]:
     films = Instance.objects.filter(series__study__status=StudyStatus.ACTIVE, series__study__is_demo=False)
     return films.select_related("series__study__patient", "series__study__conflict__patient")

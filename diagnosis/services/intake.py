@@ -53,16 +53,16 @@ def receive(file: UploadedFile[bytes], *, batch: Batch, position: int = 0, is_de
     pk = uuid.uuid4()
     head = file.read(engine.head_bytes())
     file.seek(0)
-    sentence = engine.refusal_of_head(head)
+    refused = engine.refusal_of_head(head)
     size, sha256 = file.size or 0, ""
-    if sentence is None:
+    if refused is None:
         try:
             size, sha256 = storage.write_durably(
                 storage.quarantine_path(pk), file.chunks(), limit=settings.MAX_UPLOAD_BYTES
             )
         except storage.TooManyBytesError:
-            sentence = too_big(size)
-    return _record(pk, batch, position=position, size=size, sha256=sha256, sentence=sentence, is_demo=is_demo)
+            refused = engine.FilmRefusedError(too_big(size), code="file_too_big")
+    return _record(pk, batch, position=position, size=size, sha256=sha256, refused=refused, is_demo=is_demo)
 
 
 def too_big(size_bytes: int) -> str:
@@ -74,13 +74,20 @@ def too_big(size_bytes: int) -> str:
 
 @transaction.atomic
 def _record(
-    pk: uuid.UUID, batch: Batch, *, position: int, size: int, sha256: str, sentence: str | None, is_demo: bool
+    pk: uuid.UUID,
+    batch: Batch,
+    *,
+    position: int,
+    size: int,
+    sha256: str,
+    is_demo: bool,
+    refused: engine.FilmRefusedError | None,
 ) -> Upload:
     upload = Upload.objects.create(
         pk=pk, batch=batch, position=position, size_bytes=size, sha256=sha256, is_demo=is_demo
     )
-    if sentence is not None:
-        refuse(upload, sentence)
+    if refused is not None:
+        refuse(upload, str(refused), code=refused.code)
     else:
         dispatch.admit_waiting()
     return upload

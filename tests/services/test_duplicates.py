@@ -9,7 +9,7 @@ import pytest
 
 from diagnosis import engine, texts
 from diagnosis.models import Batch, Instance, Membership, Notice, Patient, Study, Upload
-from diagnosis.services import duplicates, intake, patients
+from diagnosis.services import intake, patients
 from diagnosis.states import PatientOrigin, Role, UploadStatus
 from tests import factories, xrays
 from tests.services.test_patients import name_beside
@@ -172,8 +172,7 @@ def test_a_file_that_still_names_the_patient_a_study_was_moved_from_is_stopped(a
 
 def test_a_withdrawn_film_is_not_known_and_may_come_again(arrive):
     study = arrive(DICOM).instance.series.study
-    study.move("active", "withdrawn")
-    duplicates.forget(study)
+    factories.withdraw(study)
     again = arrive(xrays.dicom(PIXELS, PatientID="CD34"))
     assert again.status == UploadStatus.ACCEPTED and stored() == 2
     assert outcome(arrive(DICOM)) == STOPPED, "the one that is there now counts"

@@ -62,7 +62,7 @@ def test_another_patient_has_a_study_of_his_own(arrive):
 
 def test_a_study_that_was_withdrawn_is_not_joined(arrive):
     withdrawn = arrive(of_study(0)).instance.series.study
-    withdrawn.move("active", "withdrawn")
+    factories.withdraw(withdrawn)
     assert arrive(of_study(1)).instance.series.study != withdrawn
 
 
@@ -159,6 +159,15 @@ def test_the_films_of_a_study_in_words(n, left_out, words):
 def test_a_refusal_has_a_code_for_programs(arrive, content, code):
     upload = arrive(content)
     assert (upload.status, upload.code) == (UploadStatus.REFUSED, code)
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [(b"", "empty"), (b"hello", "unknown_format"), (b"\x89PNG\r\n\x1a\n" + bytes(2000), "file_too_big")],
+)
+def test_a_refusal_at_the_door_has_a_code_too(send, settings, content, code):
+    settings.MAX_UPLOAD_BYTES = 1000
+    assert send(content).code == code
 
 
 def test_what_waits_has_no_code(send, film):
