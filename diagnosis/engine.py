@@ -5,9 +5,10 @@ Films are opened in a spawned child with limits (`develop`); the network runs in
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ml.archive import Contents, Limits, Member
     from ml.checkpoint import Header
     from ml.film import DicomFacts, Film
     from ml.formats import RefusedFilmError
     from ml.predict import Predictor
 
 log = logging.getLogger(__name__)
+
+UNPACK_AT_ONCE_BYTES = 50_000_000
 
 
 class FilmRefusedError(Exception):
@@ -85,7 +89,7 @@ def refusal_of_head(head: bytes) -> FilmRefusedError | None:
     """Why a file is turned away by its first bytes, or None if it may be a film."""
     from ml import formats
 
-    return None if formats.sniff(head) else _refused(formats.refusal_of(head))
+    return None if formats.sniff(head) or formats.is_zip(head) else _refused(formats.refusal_of(head))
 
 
 def head_bytes() -> int:
@@ -97,10 +101,17 @@ def head_bytes() -> int:
 
 def develop(source: Path, folder: Path) -> Developed:
     """Open a film in the child and write its renditions into `folder`. Raises FilmRefusedError."""
+    with refusals():
+        return _in_darkroom(source, folder)
+
+
+@contextlib.contextmanager
+def refusals() -> Iterator[None]:
+    """Whatever the child says, or does not say any more, as a refusal in words."""
     from ml.formats import RefusedFilmError
 
     try:
-        return _in_darkroom(source, folder)
+        yield
     except RefusedFilmError as refused:
         raise _refused(refused) from refused
     except ChildTimeoutError:
@@ -119,6 +130,62 @@ def _in_darkroom(source: Path, folder: Path) -> Developed:
         return darkroom().run(_develop, source, folder, settings.MAX_MEGAPIXELS)
     except ChildDiedError:
         return darkroom().run(_develop, source, folder, settings.MAX_MEGAPIXELS)
+
+
+# --- a ZIP of films ---
+
+
+def is_archive(head: bytes) -> bool:
+    """Whether these first bytes begin a ZIP."""
+    from ml import formats
+
+    return formats.is_zip(head)
+
+
+def survey(source: Path) -> Contents:
+    """What is in a ZIP, seen by the child. Raises FilmRefusedError if it is turned away as a whole."""
+    from ml import archive
+
+    with refusals():
+        return darkroom().run(archive.survey, source, limits=_archive_limits())
+
+
+def unpack(source: Path, folder: Path, contents: Contents) -> list[Member]:
+    """The files of a ZIP, each in `folder` under its position unless it was refused: a handful a call of the child."""
+    members: list[Member] = []
+    handful: list[int] = []
+    size_bytes = 0
+    for position, declared in contents.files:
+        if handful and size_bytes + declared > UNPACK_AT_ONCE_BYTES:
+            members += _unpack(source, folder, handful)
+            handful, size_bytes = [], 0
+        handful.append(position)
+        size_bytes += declared
+    return members + _unpack(source, folder, handful)
+
+
+def _unpack(source: Path, folder: Path, positions: list[int]) -> list[Member]:
+    """What ends the child is found by taking the files one by one."""
+    from ml import archive
+
+    try:
+        with refusals():
+            return darkroom().run(archive.unpack, source, folder, positions, limits=_archive_limits())
+    except FilmRefusedError as refused:
+        if len(positions) > 1:
+            return [member for position in positions for member in _unpack(source, folder, [position])]
+        (folder / str(positions[0])).unlink(missing_ok=True)
+        return [archive.Member(positions[0], "", 0, refused=(refused.code, str(refused)))]
+
+
+def _archive_limits() -> Limits:
+    from ml.archive import Limits
+
+    return Limits(
+        max_files=settings.ARCHIVE_FILES,
+        max_file_bytes=settings.MAX_UPLOAD_BYTES,
+        max_bytes=settings.ARCHIVE_BYTES,
+    )
 
 
 @cache

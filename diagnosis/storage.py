@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
@@ -51,6 +52,26 @@ def keep_folder(folder: Path, *, at: Path) -> None:
     at.parent.mkdir(parents=True, exist_ok=True)
     folder.rename(at)
     sync_folder(at.parent)
+
+
+def keep_files(places: dict[Path, Path]) -> None:
+    """Move finished files, each to its place in one folder; all of them are on disk before anything points to one."""
+    for file, place in places.items():
+        with file.open("rb") as handle:
+            os.fsync(handle.fileno())
+        file.rename(place)
+    for folder in {place.parent for place in places.values()}:
+        sync_folder(folder)
+
+
+def free_bytes() -> int:
+    """Room for more films: on the disk of the quarantine, and where bodies of requests wait while they arrive."""
+    folders = (Path(settings.QUARANTINE_ROOT), Path(settings.FILE_UPLOAD_TEMP_DIR or tempfile.gettempdir()))
+    return min(shutil.disk_usage(_existing(folder)).free for folder in folders)
+
+
+def _existing(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.parents) if path.exists())
 
 
 def sync_folder(folder: Path) -> None:

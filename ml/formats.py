@@ -42,6 +42,16 @@ SENTENCES = {
     "blank": "Not a frontal chest X-ray (the picture is blank). Send the PA or AP view.",
     "timeout": "Could not be opened within {seconds} seconds. Export it again.",
     "memory": "Needs too much memory to be opened. Export it again at a smaller size.",
+    "zip_encrypted": "Password-protected ZIP: unpack it and send the files.",
+    "zip_nested": "ZIP inside ZIP: unpack it and send the files.",
+    "zip_too_many": "ZIP with more than {limit} files: unpack it and send the files.",
+    "zip_too_large": "ZIP that unpacks to {megabytes} MB; limit {limit}: unpack it and send the files.",
+    "zip_overlap": "ZIP whose files overlap: it is damaged or a bomb. Send the films themselves.",
+    "zip_empty": "ZIP without files: nothing but folders and hidden files. Send the films themselves.",
+    "zip_path": "Its path leads out of the ZIP: unpack it and send the files.",
+    "zip_link": "A link or device inside the ZIP: send the film itself.",
+    "zip_method": "Compressed inside the ZIP by a method that is not read ({method}): unpack it and send the files.",
+    "zip_damaged": "Damaged inside the ZIP: make the ZIP again, or send the file itself.",
 }
 
 
@@ -106,6 +116,11 @@ def sniff(head: bytes) -> str | None:
     if head[128:132] == b"DICM" or _BARE_DICOM.match(head):
         return "dicom"
     return None
+
+
+def is_zip(head: bytes) -> bool:
+    """Whether a file that is no film begins like a ZIP, an empty one too."""
+    return sniff(head) is None and head.startswith((b"PK\x03\x04", b"PK\x05\x06"))
 
 
 def looks_like(head: bytes) -> str:

@@ -15,6 +15,7 @@ from tests.checkpoints import write_tiny_checkpoint
 from tests.sites import ROOT, Site, wait_for
 from tests.visitor import Visitor
 from tests.xrays import film, png
+from tests.zips import zipped
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("site"), pytest.mark.timeout(300)]
 
@@ -96,6 +97,31 @@ def test_killing_the_intake_worker_loses_no_upload(site, clinician):
     clinician.upload(*films(2000, 6))
     site.kill("intake")
     wait_for(lambda: all_have_one_result(site, before + 6), what="one result for each film", within_s=90)
+
+
+def unpacked_so_far(site: Site) -> int:
+    return len(list((site.var / "quarantine").glob(".unpack-*/*")))
+
+
+def test_killing_the_intake_worker_in_the_middle_of_a_zip_loses_and_doubles_nothing(site, clinician):
+    before = n_analyses(site)
+    # Large files that are no films slow the unpacking, so that the kill finds it in the middle.
+    slow = [(f"slow-{n}.png", b"\x89PNG\r\n\x1a\n" + bytes(40_000_000)) for n in range(6)]
+    inside = [*((f"{n}.png", one) for n, one in enumerate(films(2500, 4))), *slow]
+    (answer,) = clinician.upload(zipped(inside))["uploads"]
+    key = answer["id"].replace("-", "")
+    wait_for(lambda: unpacked_so_far(site) >= 5, what="a ZIP half unpacked")
+    site.kill("intake")
+    in_zip = f"select status, count(*) from diagnosis_upload where parent_id = '{key}' group by status"
+    assert site.rows(in_zip) == [], "the ZIP was done before the kill"
+    wait_for(lambda: all_have_one_result(site, before + 4), what="one result for each film", within_s=90)
+    done = {"accepted": 4, "refused": 6}
+    wait_for(lambda: dict(site.rows(in_zip)) == done, what="one outcome for each file", within_s=60)
+    assert site.rows(f"select status, attempt from diagnosis_upload where id = '{key}'") == [("accepted", 2)]
+    moves = (
+        "select count(*) from diagnosis_event where object_id in (select id from diagnosis_upload where {})"
+    )
+    assert site.rows(moves.format(f"parent_id = '{key}' or id = '{key}'")) == [(11,)]
 
 
 def test_uploads_while_redis_is_down_are_accepted_at_once_and_analysed_within_ten_seconds_after(

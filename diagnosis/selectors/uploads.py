@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
+from datetime import datetime
 
-from django.db.models import Count, Prefetch
+from django.db.models import Count, Prefetch, Q, QuerySet
 
-from diagnosis import access
-from diagnosis.models import Analysis, Batch, Upload
+from diagnosis import access, texts
+from diagnosis.models import Analysis, Batch, Study, Upload
 from diagnosis.selectors.studies import FilmState, film_state
-from diagnosis.states import UploadStatus
+from diagnosis.states import StudyStatus, UploadStatus
+
+ARCHIVE = "archive"  # the code of a ZIP that was unpacked
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,11 @@ class UploadState:
 
     upload: Upload
     film: FilmState | None
+    is_withdrawn: bool = False
+
+    @property
+    def study(self) -> Study | None:
+        return self.film.instance.series.study if self.film else None
 
     @property
     def waits(self) -> bool:
@@ -33,9 +42,37 @@ class UploadState:
         if self.waits:
             return "waiting"
         if self.film:
-            return "not_assessed" if self.film.is_not_assessed else "failed"
+            return "failed" if self.film.analysis else "not_assessed"
+        if self.is_withdrawn:
+            return "withdrawn"
+        return self._ended
+
+    @property
+    def _ended(self) -> str:
+        """How an upload ended that shows no film."""
+        if self.upload.code == ARCHIVE:
+            return "archive"
         is_stored = self.upload.status in (UploadStatus.ACCEPTED, UploadStatus.DUPLICATE)
         return "elsewhere" if is_stored else self.upload.status
+
+    @property
+    def sentence(self) -> str:
+        if self.is_withdrawn:
+            return texts.WITHDRAWN
+        return self.upload.sentence or texts.STILL_READING
+
+    @property
+    def remarks(self) -> list[str]:
+        """What to know of a film that this upload brought in, beside its answer."""
+        if self.film is None or self.upload.status != UploadStatus.ACCEPTED:
+            return []
+        instance = self.film.instance
+        return texts.remarks(
+            has_patient=instance.series.study.patient_id is not None,
+            is_lossy=instance.is_lossy,
+            is_screenshot=instance.is_screenshot,
+            text_suspected=instance.is_barred,
+        )
 
 
 def recent_batches(user: access.Viewer, *, most: int = 5) -> list[Batch]:
@@ -44,25 +81,46 @@ def recent_batches(user: access.Viewer, *, most: int = 5) -> list[Batch]:
     return list(own.order_by("-created_at")[:most])
 
 
-def uploads_of(batch: Batch, viewer: access.Viewer) -> list[UploadState]:
-    analyses = Analysis.objects.order_by("-requested_at").select_related("prediction__checkpoint")
-    uploads = batch.uploads.select_related("instance__series__study").prefetch_related(
-        Prefetch("instance__analyses", queryset=analyses)
-    )
-    return _states(list(uploads), viewer)
+def uploads_of(batch: Batch, viewer: access.Viewer, *, since: datetime | None = None) -> list[UploadState]:
+    """All uploads of a batch, or those that changed; files of a ZIP follow it in their order."""
+    uploads = batch.uploads.filter(_changed(since)) if since else batch.uploads.all()
+    return sorted(_states(uploads, viewer), key=_place)
 
 
 def upload_state(upload: Upload, viewer: access.Viewer) -> UploadState:
-    return _states([upload], viewer)[0]
+    return _states(Upload.objects.filter(pk=upload.pk), viewer)[0]
 
 
-def _states(uploads: list[Upload], viewer: access.Viewer) -> list[UploadState]:
-    kept = {
-        upload: upload.instance
-        for upload in uploads
-        if upload.instance and upload.status != UploadStatus.STOPPED
-    }
-    studies = {instance.series.study_id for instance in kept.values()}
-    open_to = set(access.studies_of(viewer).filter(pk__in=studies).values_list("pk", flat=True))
-    seen = {upload: film for upload, film in kept.items() if film.series.study_id in open_to}
-    return [UploadState(upload, film_state(seen[upload]) if upload in seen else None) for upload in uploads]
+def _changed(since: datetime) -> Q:
+    """In several columns, each written once: received, finished, and the same of every analysis."""
+    own = Q(received_at__gt=since) | Q(finished_at__gt=since)
+    analyses = Analysis.objects.filter(Q(requested_at__gt=since) | Q(finished_at__gt=since))
+    return own | Q(instance__in=analyses.values("instance"))
+
+
+def _states(uploads: QuerySet[Upload], viewer: access.Viewer) -> list[UploadState]:
+    analyses = Analysis.objects.order_by("-requested_at").select_related("prediction__checkpoint")
+    found = list(
+        uploads.select_related("parent", "instance__series__study").prefetch_related(
+            Prefetch("instance__analyses", queryset=analyses)
+        )
+    )
+    studies = {upload.instance.series.study_id for upload in found if upload.instance}
+    seen = set(access.studies_of(viewer).filter(pk__in=studies).values_list("pk", flat=True))
+    return [_state(upload, seen) for upload in found]
+
+
+def _state(upload: Upload, seen: set[uuid.UUID]) -> UploadState:
+    if upload.instance is None or upload.status == UploadStatus.STOPPED:
+        return UploadState(upload, None)
+    study = upload.instance.series.study
+    if study.pk not in seen:
+        is_withdrawn = upload.status == UploadStatus.ACCEPTED and study.status == StudyStatus.WITHDRAWN
+        return UploadState(upload, None, is_withdrawn)
+    return UploadState(upload, film_state(upload.instance))
+
+
+def _place(state: UploadState) -> tuple[int, datetime, bool, int]:
+    upload = state.upload
+    first = upload.parent or upload
+    return first.position, first.received_at, upload.parent is not None, upload.position

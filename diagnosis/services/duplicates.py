@@ -14,7 +14,7 @@ from django.urls import reverse
 from diagnosis import access, texts
 from diagnosis.models import Instance, Notice, Study, Upload
 from diagnosis.services import notices, patients
-from diagnosis.states import PatientOrigin, StudyStatus, UploadStatus
+from diagnosis.states import NoticeKind, PatientOrigin, StudyStatus, UploadStatus
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,11 @@ def of_pixels(upload: Upload, pixel_sha256: str, claim: patients.Claim) -> Verdi
 def tell_of_stopped(upload: Upload) -> None:
     """Administrators settle whose film it is. A batch of many such films is one notice until it is read."""
     address = reverse("batch", args=[upload.batch_id])
-    told = Notice.objects.filter(kind="stopped", address=address, read_at=None).values_list("user", flat=True)
+    told = Notice.objects.filter(kind=NoticeKind.UPLOAD_STOPPED, address=address, read_at=None).values_list(
+        "user", flat=True
+    )
     untold = [user for user in notices.administrators() if user.pk not in set(told)]
-    notices.tell(untold, "stopped", texts.STOPPED_NOTICE, address=address)
+    notices.tell(untold, NoticeKind.UPLOAD_STOPPED, texts.STOPPED_NOTICE, address=address)
 
 
 def _known() -> QuerySet[Instance]:

@@ -22,7 +22,8 @@ from django.utils import timezone
 
 from diagnosis import dispatch, engine, storage, texts
 from diagnosis.models import MAX_ATTEMPTS, Analysis, Batch, Instance, Team, Upload, User
-from diagnosis.services import clusters, duplicates, filing, patients, workers
+from diagnosis.services import archives, clusters, duplicates, filing, patients, quotas, workers
+from diagnosis.services.references import NOBODY, Reference
 from diagnosis.states import UploadStatus
 
 if TYPE_CHECKING:
@@ -45,15 +46,37 @@ def open_batch(user: User, *, team: Team) -> Batch:
     return Batch.objects.create(by=user, team=team)
 
 
-def receive(file: UploadedFile[bytes], *, batch: Batch, position: int = 0, is_demo: bool = False) -> Upload:
+def receive_all(
+    files: list[UploadedFile[bytes]], *, batch: Batch, first: int = 0, patient: Reference = NOBODY
+) -> list[Upload]:
+    """`receive` for people and programs, whom limits hold: all of these files or, in words, none of them.
+
+    Raises quotas.NotTakenError.
+    """
+    quotas.require_room(sum(file.size or 0 for file in files))
+    quotas.take(batch.by, len(files))
+    return [receive(file, batch=batch, position=first + n, patient=patient) for n, file in enumerate(files)]
+
+
+def receive(
+    file: UploadedFile[bytes],
+    *,
+    batch: Batch,
+    position: int = 0,
+    is_demo: bool = False,
+    patient: Reference = NOBODY,
+) -> Upload:
     """Keep the bytes in quarantine and make their row: once this returns 'received', nothing loses them.
 
-    What is plainly no film (by size and first bytes) comes back refused, with its sentence and without bytes.
+    What is plainly no film (by size and first bytes) comes back refused, with its sentence and without bytes. A ZIP is
+    stored like a film; a worker opens it.
     """
     pk = uuid.uuid4()
     head = file.read(engine.head_bytes())
     file.seek(0)
     refused = engine.refusal_of_head(head)
+    if not patient.key and not engine.is_archive(head):
+        patient = NOBODY
     size, sha256 = file.size or 0, ""
     if refused is None:
         try:
@@ -62,7 +85,18 @@ def receive(file: UploadedFile[bytes], *, batch: Batch, position: int = 0, is_de
             )
         except storage.TooManyBytesError:
             refused = engine.FilmRefusedError(too_big(size), code="file_too_big")
-    return _record(pk, batch, position=position, size=size, sha256=sha256, refused=refused, is_demo=is_demo)
+    upload = Upload(
+        pk=pk,
+        batch=batch,
+        position=position,
+        size_bytes=size,
+        sha256=sha256,
+        is_demo=is_demo,
+        patient_key=patient.key,
+        record_hash=patient.record_hash,
+        patient_origin=patient.origin,
+    )
+    return _record(upload, refused=refused)
 
 
 def too_big(size_bytes: int) -> str:
@@ -73,19 +107,8 @@ def too_big(size_bytes: int) -> str:
 
 
 @transaction.atomic
-def _record(
-    pk: uuid.UUID,
-    batch: Batch,
-    *,
-    position: int,
-    size: int,
-    sha256: str,
-    is_demo: bool,
-    refused: engine.FilmRefusedError | None,
-) -> Upload:
-    upload = Upload.objects.create(
-        pk=pk, batch=batch, position=position, size_bytes=size, sha256=sha256, is_demo=is_demo
-    )
+def _record(upload: Upload, *, refused: engine.FilmRefusedError | None) -> Upload:
+    upload.save(force_insert=True)
     if refused is not None:
         refuse(upload, str(refused), code=refused.code)
     else:
@@ -129,6 +152,8 @@ def admit(upload: Upload) -> bool:
 def _admit(upload: Upload) -> None:
     if upload.attempt > MAX_ATTEMPTS:
         refuse(upload, texts.NOT_READABLE.format(attempts=MAX_ATTEMPTS), code="unreadable")
+    elif archives.is_archive(upload):
+        archives.unpack(upload, finish=_finish)
     elif verdict := duplicates.of_bytes(upload):
         _end(upload, verdict)
     else:

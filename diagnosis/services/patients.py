@@ -14,7 +14,7 @@ from django.urls import reverse
 from diagnosis import pseudonyms, texts
 from diagnosis.models import IdentityConflict, Patient, Study, Upload
 from diagnosis.services import notices
-from diagnosis.states import PatientOrigin
+from diagnosis.states import NoticeKind, PatientOrigin
 
 if TYPE_CHECKING:
     from ml.film import DicomFacts
@@ -116,4 +116,9 @@ def list_conflict(study: Study, patient: Patient, differs_in: str) -> None:
     """The study stays without a patient until an administrator decides."""
     IdentityConflict.objects.create(study=study, patient=patient, differs_in=differs_in)
     words = texts.CONFLICT_NOTICE.format(number=study.number, differs_in=differs_in)
-    notices.tell(notices.administrators(), "conflict", words, address=reverse("study", args=[study.pk]))
+    notices.tell(
+        notices.administrators(),
+        NoticeKind.IDENTITY_CONFLICT,
+        words,
+        address=reverse("study", args=[study.pk]),
+    )

@@ -9,7 +9,7 @@ from django import template
 from django.utils import timezone
 
 from diagnosis import texts
-from diagnosis.models import Prediction, Study
+from diagnosis.models import Event, Prediction, Study
 
 register = template.Library()
 
@@ -80,3 +80,8 @@ def gauge(prediction: Prediction, *, large: bool = False) -> dict[str, Any]:
         "tone": prediction.finding,
         "large": large,
     }
+
+
+@register.filter
+def account_event(event: Event) -> str:
+    return texts.account_event(event.old, event.new, event.reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
 
 from diagnosis import texts
+from diagnosis.services import quotas
 from diagnosis.views import uploads
+
+DROP_BYTES = 1 << 16
 
 
 class WholeBodyMiddleware:
@@ -25,12 +29,30 @@ class WholeBodyMiddleware:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *_: object) -> HttpResponse | None:
+        if request.content_type == "multipart/form-data" and (sentence := _no_room(request)):
+            return uploads.refused(request, sentence, status=507)
         try:
             # Asking reads and parses a form; other bodies are left to their views.
             request.POST  # noqa: B018
         except UnreadablePostError:
             return uploads.refused(request, texts.NOT_RECEIVED, status=400)
         return None
+
+
+def _no_room(request: HttpRequest) -> str | None:
+    """The sentence for a full disk, before a byte of the files is written there.
+
+    The body is read to its end and dropped: a browser whose connection closes while it sends never sees the answer.
+    """
+    announced = request.META.get("CONTENT_LENGTH") or "0"
+    try:
+        quotas.require_room(int(announced) if announced.isdecimal() else 0)
+    except quotas.NotTakenError as refused:
+        with contextlib.suppress(UnreadablePostError):
+            while request.read(DROP_BYTES):
+                pass
+        return str(refused)
+    return None
 
 
 class _Whole(io.IOBase):

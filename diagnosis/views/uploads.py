@@ -4,54 +4,58 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
 from diagnosis import access, selectors, texts
 from diagnosis.forms import UploadForm
-from diagnosis.models import Batch, Team, Upload, User
-from diagnosis.services import intake
-from diagnosis.views.fragments import page_or_fragment
+from diagnosis.models import Batch, Team, User
+from diagnosis.services import intake, quotas, references
 
-# The signs that the page's script may need: one for every outcome.
-TONES = ("above", "uncertain", "below", "waiting", "failed")
 # What the batch page counts: tone and words of each outcome.
 OUTCOMES = {
     "above": ("above", "above threshold"),
     "uncertain": ("uncertain", "uncertain"),
     "below": ("below", "no COVID-19 pattern"),
     "waiting": ("waiting", "not analysed yet"),
+    "not_assessed": ("known", "not assessed"),
     "failed": ("failed", "analysis failed"),
-    "not_assessed": ("failed", "not assessed"),
-    "elsewhere": ("failed", "already stored"),
-    "refused": ("failed", "refused"),
     "stopped": ("failed", "stopped"),
+    "refused": ("failed", "refused"),
+    "elsewhere": ("known", "already stored"),
+    "withdrawn": ("known", "withdrawn"),
+    "archive": ("archive", "unpacked"),
 }
+# The signs that the pages' scripts may need.
+TONES = sorted({tone for tone, _ in OUTCOMES.values()})
+# A row may be stamped this long before it is committed; asking for changes goes back so far and repeats some.
+OVERLAP = timedelta(seconds=10)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@sensitive_post_parameters("patient")
 def new(request: HttpRequest) -> HttpResponse:
     teams = list(access.teams_of(request.user))
     if request.method == "POST":
         return _receive(request, teams)
-    recent = selectors.recent_batches(request.user)
-    return render(
-        request,
-        "uploads/new.html",
-        {
-            "teams": teams,
-            "no_team": texts.NO_TEAM,
-            "limit_mb": settings.MAX_UPLOAD_BYTES // 1_000_000,
-            "recent": recent,
-            "tones": TONES,
-        },
-    )
+    context = {
+        "teams": teams,
+        "no_team": texts.NO_TEAM,
+        "limit_mb": settings.MAX_UPLOAD_BYTES // 1_000_000,
+        "limit_files": settings.ARCHIVE_FILES,
+        "recent": selectors.recent_batches(request.user),
+        "tones": TONES,
+    }
+    return render(request, "uploads/new.html", context)
 
 
 def _receive(request: HttpRequest, teams: list[Team]) -> HttpResponse:
@@ -61,17 +65,22 @@ def _receive(request: HttpRequest, teams: list[Team]) -> HttpResponse:
         return refused(request, texts.NO_TEAM, status=403)
     if not form.is_valid():
         return refused(request, texts.NOT_RECEIVED, status=400)
-    batch = _batch(request.user, form.cleaned_data, teams)
-    first = form.cleaned_data["position"] or 0
+    data = form.cleaned_data
+    batch = _batch(request.user, data, teams)
+    patient = references.reference(data["patient"], origin=data["origin"] or "typed")
     files = request.FILES.getlist("file")
-    uploads = [intake.receive(file, batch=batch, position=first + n) for n, file in enumerate(files)]
-    if not request.accepts("text/html"):
-        answers = [_answer(upload, request.user) for upload in uploads]
-        return JsonResponse(
-            {"batch": batch.pk, "batch_url": reverse("batch", args=[batch.pk]), "uploads": answers},
-            status=201,
-        )
-    return redirect("batch", pk=batch.pk)
+    try:
+        uploads = intake.receive_all(files, batch=batch, first=data["position"] or 0, patient=patient)
+    except quotas.NotTakenError as error:
+        return refused(request, str(error), status=error.http_status, until=error.until)
+    if request.accepts("text/html"):
+        return redirect("batch", pk=batch.pk)
+    answers = [_answer(selectors.upload_state(upload, request.user)) for upload in uploads]
+    addresses = {
+        "batch_url": reverse("batch", args=[batch.pk]),
+        "changes_url": reverse("batch-uploads", args=[batch.pk]),
+    }
+    return JsonResponse({"batch": batch.pk, **addresses, "uploads": answers}, status=201)
 
 
 def _batch(user: access.Viewer, data: dict[str, Any], teams: list[Team]) -> Batch:
@@ -81,40 +90,84 @@ def _batch(user: access.Viewer, data: dict[str, Any], teams: list[Team]) -> Batc
     return intake.open_batch(user, team=data["team"] or teams[0])
 
 
-def refused(request: HttpRequest, sentence: str, *, status: int) -> HttpResponse:
-    if not request.accepts("text/html"):
-        return JsonResponse({"sentence": sentence}, status=status)
-    return render(request, "uploads/refused.html", {"sentence": sentence}, status=status)
+def refused(
+    request: HttpRequest, sentence: str, *, status: int, until: datetime | None = None
+) -> HttpResponse:
+    answer: HttpResponse = JsonResponse({"sentence": sentence}, status=status)
+    if request.accepts("text/html"):
+        answer = render(request, "uploads/refused.html", {"sentence": sentence}, status=status)
+    if until:
+        answer["Retry-After"] = max(1, round((until - timezone.now()).total_seconds()))
+    return answer
 
 
 @require_safe
 @never_cache
 def outcome(request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
-    return JsonResponse(_answer(access.upload_for(request.user, pk), request.user))
+    upload = access.upload_for(request.user, pk)
+    return JsonResponse(_answer(selectors.upload_state(upload, request.user)))
 
 
-def _answer(upload: Upload, viewer: access.Viewer) -> dict[str, Any]:
-    """What the upload page asks for until it is final. Of a film that the viewer may not open it tells nothing."""
-    state = selectors.upload_state(upload, viewer)
-    instance = state.film.instance if state.film else None
-    prediction = state.film.prediction if state.film else None
+def _answer(row: selectors.UploadState) -> dict[str, Any]:
+    """What the pages' scripts ask for until it is final."""
+    upload, film = row.upload, row.film
+    prediction = film.prediction if film else None
     finding = texts.finding_of(prediction) if prediction else None
     return {
         "id": upload.pk,
         "status": upload.status,
-        "sentence": upload.sentence or texts.STILL_READING,
+        "sentence": row.sentence,
         "url": reverse("upload", args=[upload.pk]),
-        "study_url": reverse("study", args=[instance.series.study_id]) if instance else None,
-        "thumbnail_url": reverse("instance-thumbnail", args=[instance.pk]) if instance else None,
+        "study_url": reverse("study", args=[row.study.pk]) if row.study else None,
+        "thumbnail_url": reverse("instance-thumbnail", args=[film.instance.pk]) if film else None,
         "finding": {"lead": finding.lead, "rest": finding.rest, "tone": finding.tone} if finding else None,
-        "is_final": not state.waits,
+        "is_final": not row.waits,
+        "outcome": row.outcome,
+        "tone": OUTCOMES[row.outcome][0],
+        "words": words(row),
+        "remarks": remarks(row),
+        "parent": upload.parent_id,
+        "position": upload.position,
+        "has_reference": bool(upload.patient_origin),
     }
 
 
-def _counts(rows: list[selectors.UploadState]) -> list[tuple[str, str, int]]:
-    """(tone, words, number) of each outcome that occurs."""
-    found = Counter(row.outcome for row in rows)
-    return [(tone, words, found[outcome]) for outcome, (tone, words) in OUTCOMES.items() if found[outcome]]
+def words(row: selectors.UploadState) -> str:
+    """The outcome in a line, the same on both pages."""
+    film = row.film
+    if film and film.prediction:
+        found = (
+            f"{texts.finding_of(film.prediction).lead} AI score {texts.score(film.prediction.probability)}"
+        )
+        return f"{found} · {row.sentence}" if row.upload.status == "duplicate" else found
+    if film and row.outcome == "not_assessed":
+        return f"Not assessed: {film.instance.not_assessed}. {texts.NO_RESULT}"
+    if row.outcome == "failed" and film and film.analysis:
+        return str(texts.without_result(film.analysis.status, reason=film.analysis.error))
+    return row.sentence
+
+
+def remarks(row: selectors.UploadState) -> list[str]:
+    """What the line above them does not say already."""
+    return [remark for remark in row.remarks if remark not in words(row)]
+
+
+@require_safe
+@never_cache
+def changes(request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
+    """One answer for all files of a batch: those that changed since the `at` of an earlier answer, or all of them."""
+    shown = access.batch_for(request.user, pk)
+    at = timezone.now() - OVERLAP
+    rows = selectors.uploads_of(shown, request.user, since=_moment(request.GET.get("since", "")))
+    return JsonResponse({"at": at.isoformat(), "uploads": [_answer(row) for row in rows]})
+
+
+def _moment(text: str) -> datetime | None:
+    """None for a damaged one: everything is a better answer than an error."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 @require_safe
@@ -122,8 +175,12 @@ def _counts(rows: list[selectors.UploadState]) -> list[tuple[str, str, int]]:
 def batch(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     shown = access.batch_for(request.user, pk)
     rows = selectors.uploads_of(shown, request.user)
-    waiting = sum(row.waits for row in rows)
-    context = {"batch": shown, "rows": rows, "n_waiting": waiting, "counts": _counts(rows)}
-    return page_or_fragment(
-        request, page="uploads/batch.html", fragment="uploads/_batch.html", context=context
-    )
+    found = Counter(row.outcome for row in rows)
+    context = {
+        "batch": shown,
+        "rows": [(row, OUTCOMES[row.outcome][0], words(row), remarks(row)) for row in rows],
+        "n_final": sum(not row.waits for row in rows),
+        "counts": [(name, *sign, found[name]) for name, sign in OUTCOMES.items()],
+        "tones": TONES,
+    }
+    return render(request, "uploads/batch.html", context)

@@ -25,6 +25,9 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   location.reload();
 });
 for (const failure of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(failure, lose);
+// Pages that ask by themselves say the same by these two.
+document.addEventListener("server:lost", lose);
+document.addEventListener("server:found", find);
 document.addEventListener("htmx:responseError", (event) => (event.detail.xhr.status < 500 ? location.reload() : lose()));
 document.addEventListener("htmx:afterOnLoad", (event) => { if (event.detail.successful) find(); });
 document.addEventListener("visibilitychange", () => {

@@ -13,12 +13,13 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests import xrays
+from tests import xrays, zips
 from tests.browser import stage
 from tests.browser.chromium import launch, signed_in
 from tests.browser.site import running_site
 from tests.sites import Site
 
+TABLE = b"file,patient\nchest-pa.jpg,4711\nward-7.png,4712\nnight.png,4713\n"
 SIZES = {"desk": (1440, 900), "phone": (390, 844)}
 WALL = {"wall": (3840, 2160)}
 THEMES = ("dark", "light")
@@ -92,6 +93,7 @@ def take_all(camera: Camera) -> None:
     take_uploads(camera)
     take_lists(camera)
     camera.take("system", "/system/", role="administrator")
+    take_people(camera)
     camera.take("not-allowed", "/system/")
     camera.take("not-found", "/studies/00000000-0000-4000-8000-000000000000/")
 
@@ -100,6 +102,56 @@ def take_doors(camera: Camera) -> None:
     camera.take("sign-in", "/sign-in/", role=None)
     camera.take("sign-in-refused", "/sign-in/", role=None, prepare=refuse)
     camera.take("acknowledgement", "/acknowledgement/")
+
+
+def take_people(camera: Camera) -> None:
+    stage.people(camera.site)
+    camera.take("people-forgotten", "/forgotten/", role=None)
+    camera.take("people-link-over", "/password-link/?user=1&token=x", role=None)
+    camera.take("people-account", "/account/")
+    camera.take("people-password", "/account/password/", prepare=mistype)
+    camera.take("people-notices", "/notices/")
+    camera.take("people-no-notices", "/notices/", role="radiologist")
+    camera.take("people-users", "/users/", role="administrator", sizes={**SIZES, **WALL})
+    camera.take("people-new", "/users/new/", role="administrator")
+    camera.take("people-user", "/users/", role="administrator", prepare=open_user)
+    camera.take("people-link", "/users/", role="administrator", prepare=make_link)
+    camera.take("people-set-password", "/users/", role="administrator", prepare=follow_link)
+    camera.take("people-teams", "/teams/", role="administrator")
+    camera.take(
+        "people-team", "/teams/", role="administrator", prepare=lambda page: page.click(".item__title")
+    )
+    camera.take("people-locked", "/sign-in/", role=None, prepare=lock)
+
+
+def mistype(page: Page) -> None:
+    page.fill("[name=old_password]", "wrong")
+    page.fill("[name=new_password1]", "short")
+    page.fill("[name=new_password2]", "other")
+    page.click("main button[type=submit]")
+
+
+def open_user(page: Page) -> None:
+    page.get_by_role("link", name="g.hopper").click()
+    page.locator(".danger summary").click()
+
+
+def make_link(page: Page) -> None:
+    page.get_by_role("link", name="ada.lovelace").click()
+    page.get_by_role("button", name="Make a link").click()
+
+
+def follow_link(page: Page) -> None:
+    make_link(page)
+    page.goto(page.get_by_label("Link", exact=True).input_value())
+
+
+def lock(page: Page) -> None:
+    for _ in range(5):
+        page.fill("[name=username]", "somebody")
+        page.fill("[name=password]", "wrong")
+        page.click("main button[type=submit]")
+        page.get_by_role("alert").wait_for()
 
 
 def take_studies(camera: Camera, page: Page) -> None:
@@ -163,7 +215,7 @@ def with_details(page: Page) -> None:
 
 
 def send_several(page: Page) -> None:
-    """Three films, stored already after the first time, and three files that are refused."""
+    """Three films and a ZIP, stored already after the first time, and three files that are refused."""
     bad = {
         "cut-off.jpg": xrays.jpeg()[:4000],
         "small.png": xrays.png(xrays.film(width=180, height=160)),
@@ -174,7 +226,15 @@ def send_several(page: Page) -> None:
         for n, name in enumerate(("chest-ap.dcm", "chest-pa.jpg", "ward-7.png"))
     ]
     files += [{"name": name, "mimeType": "image/png", "buffer": body} for name, body in bad.items()]
+    inside = [("ward 3/", b""), ("ward 3/one.png", stage.picture("one.png", seed=610)["buffer"])]
+    inside += [
+        ("ward 3/two.jpg", stage.picture("two.jpg", seed=611)["buffer"]),
+        ("ward 3/letter.txt", b"hello"),
+    ]
+    files.append({"name": "ward.zip", "mimeType": "application/zip", "buffer": zips.zipped(inside)})
+    page.set_input_files("#table", {"name": "patients.csv", "mimeType": "text/csv", "buffer": TABLE})
     page.set_input_files("input[type=file]", files)
+    expect(page.locator("[data-sent] .file")).to_have_count(10)
     expect(page.locator("[data-sent] .tone--waiting")).to_have_count(0, timeout=20_000)
 
 

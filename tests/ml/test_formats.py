@@ -20,6 +20,7 @@ FACTS = {
     "modality": "CT",
     "age": 9,
     "seconds": 20,
+    "method": "bzip2",
 }
 
 

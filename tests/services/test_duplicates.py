@@ -10,7 +10,7 @@ import pytest
 from diagnosis import engine, texts
 from diagnosis.models import Batch, Instance, Membership, Notice, Patient, Study, Upload
 from diagnosis.services import intake, patients
-from diagnosis.states import PatientOrigin, Role, UploadStatus
+from diagnosis.states import NoticeKind, PatientOrigin, Role, UploadStatus
 from tests import factories, xrays
 from tests.services.test_patients import name_beside
 
@@ -112,7 +112,7 @@ def test_the_same_pixels_under_another_patient_stop_and_administrators_see_the_p
     assert Patient.objects.count() == 1, "nobody is made of a film that is not kept"
     assert files_in(settings.QUARANTINE_ROOT) == [] and len(files_in(settings.MEDIA_ROOT)) == n_files
     notice = Notice.objects.get(user=administrator)
-    assert (notice.kind, notice.text) == ("stopped", texts.STOPPED_NOTICE)
+    assert (notice.kind, notice.text) == (NoticeKind.UPLOAD_STOPPED, texts.STOPPED_NOTICE)
     assert str(second.batch_id) in notice.address
 
 

@@ -107,7 +107,7 @@ def test_bad_input_is_refused_in_the_agreed_words_and_nothing_is_left(what, drop
     assert files_in(settings.QUARANTINE_ROOT) == files_in(settings.MEDIA_ROOT) == []
     assert Study.objects.count() == Patient.objects.count() == Analysis.objects.count() == 0
     page = browser.get(reverse("batch", args=[Batch.objects.get().pk])).content.decode()
-    assert "All 1 have their outcome." in page and sentence in page
+    assert "1 of 1 have their outcome" in page and sentence in page
 
 
 # --- an upload that is cut off on its way ---
