@@ -47,7 +47,6 @@ STOPPED_TWO_PATIENTS = (
     "Check the patient, then send the film again."
 )
 ACCEPTED = "Accepted"
-NO_PATIENT = "No patient in this file. Shown without prior films and never used for training."
 PATIENT_IN_CONFLICT = (
     "The patient of this film has to be checked. Until then it is shown without prior films and not used for training. "
     "An administrator has been told."
