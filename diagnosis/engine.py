@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ml.archive import Contents, Limits, Member
     from ml.checkpoint import Header
-    from ml.film import DicomFacts, Film
+    from ml.film import DicomFacts, Film, Window
     from ml.formats import RefusedFilmError
     from ml.predict import Predictor
 
@@ -59,6 +59,8 @@ class Developed:
     pixel_sha256: str
     appearance: str
     facts: DicomFacts | None
+    windows: tuple[Window, ...] = ()
+    text_suspected: str = ""
 
 
 @dataclass(frozen=True)
@@ -199,12 +201,12 @@ def warm_darkroom() -> None:
 
 
 def _import_decoders() -> None:
-    from ml import appearance, gate, images  # noqa: F401
+    from ml import appearance, burned_in, gate, images  # noqa: F401
 
 
 def _develop(source: Path, folder: Path, max_megapixels: int) -> Developed:
     """Runs in the child: decode, check, write."""
-    from ml import appearance, formats, gate, images
+    from ml import appearance, burned_in, formats, gate, images
 
     with source.open("rb") as file:
         source_format = formats.sniff(file.read(formats.HEAD_BYTES)) or ""
@@ -222,6 +224,8 @@ def _develop(source: Path, folder: Path, max_megapixels: int) -> Developed:
         pixel_sha256=appearance.pixel_sha256(film.pixels),
         appearance=appearance.appearance(gray8),
         facts=film.facts,
+        windows=film.windows,
+        text_suspected=burned_in.suspicion(gray8, film.facts),
     )
 
 
@@ -237,6 +241,16 @@ def nearness() -> int:
     from ml.appearance import NEAR
 
     return NEAR
+
+
+# --- the way out ---
+
+
+def deidentified_dicom(pixels: Path, **facts: Any) -> bytes:
+    """A stored film as a DICOM file; `facts` are the fields of ml.export.StoredFilm. Raises OSError."""
+    from ml.export import StoredFilm, deidentified
+
+    return deidentified(StoredFilm(pixels=pixels, **facts), version=settings.VERSION)
 
 
 # --- the network ---

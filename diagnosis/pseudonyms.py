@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import uuid
 from datetime import UTC, datetime
 
 from django.conf import settings
@@ -68,3 +69,8 @@ def pseudonym_of(key: str) -> str:
         number, digit = divmod(number, 32)
         digits = ALPHABET[digit] + digits
     return f"{digits[:4]}-{digits[4:]}-{check}"
+
+
+def uid_of(kind: str, value: str) -> str:
+    """A DICOM UID in place of the original: the same for the same value, '2.25.' and a UUID (PS3.5, B.2)."""
+    return f"2.25.{uuid.UUID(hex=keyed_hash(f'uid of {kind}', value)[:32], version=5).int}"

@@ -25,7 +25,7 @@ HEATMAP = (
 NO_HEATMAP = "No heatmap: the score is below the uncertain band."
 NO_MAP_MADE = "No heatmap: this film has nothing on it that a map could be made from."
 VIEW_NOT_CHECKED = (
-    "The view was not checked: this version does not yet recognise lateral films or other pictures."
+    "The view was not checked in the picture: lateral films are recognised only where their header says so."
 )
 NO_RESULT = "There is no AI result. No result is not a negative result."
 NO_CHECKPOINT = "no checkpoint is in service"
@@ -84,6 +84,7 @@ SCREENSHOT = (
 TEXT_SUSPECTED = (
     "Text in the image may name the patient. You can see it; nobody can train on it until it is cleared."
 )
+TEXT_CLEARED = "Text in the image was looked at and cleared: it names nobody."
 
 # Width of a chest film (35 to 43 cm detector) over seven cells.
 FILM_WIDTH_CM = 42

@@ -14,6 +14,7 @@ from diagnosis.views import (
     studies,
     system,
     teams,
+    text_clearance,
     uploads,
     users,
 )
@@ -35,6 +36,8 @@ urlpatterns = [
     path("instances/<uuid:pk>/thumbnail/", media.thumbnail, name="instance-thumbnail"),
     path("instances/<uuid:pk>/preview/", media.preview, name="instance-preview"),
     path("instances/<uuid:pk>/pixels/", media.pixels, name="instance-pixels"),
+    path("instances/<uuid:pk>/dicom/", media.dicom, name="instance-dicom"),
+    path("instances/<uuid:pk>/text-clearance/", text_clearance.change, name="instance-text-clearance"),
     path("predictions/<uuid:pk>/heatmap/", media.heatmap, name="prediction-heatmap"),
     path("forgotten/", people.forgotten, name="forgotten"),
     path("password-link/", people.set_password, name="password-link"),

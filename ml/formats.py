@@ -10,6 +10,8 @@ HEAD_BYTES = 132  # a DICOM file says so in bytes 128 to 131
 
 # Little-endian group numbers with which a data set without preamble begins: 0002 (file meta) or 0008 (identifying).
 _BARE_DICOM = re.compile(rb"\A(?:\x02|\x08)\x00[\x00-\xff]{2}(?:[A-Z]{2}|[\x00-\xff]{2}\x00\x00)", re.DOTALL)
+# The same with the higher byte first, where a VR always follows.
+_BARE_BIG_ENDIAN_DICOM = re.compile(rb"\A\x00\x08\x00[\x00-\xff][A-Z]{2}", re.DOTALL)
 
 _LOOKS_LIKE = (
     (b"GIF8", "a GIF"),
@@ -25,6 +27,7 @@ SENTENCES = {
     "unknown_format": "Not a PNG, JPEG, TIFF or DICOM file (looks like: {looks_like}). Send one of these.",
     "truncated": "Cut off: the file ends at byte {size}. Export it again.",
     "unreadable": "Cannot be read: the file is damaged. Export it again.",
+    "depth": "Grey levels of {depth}: send a film with whole grey levels of 16 bits or fewer.",
     "too_small": "Too small: {width} × {height} pixels; at least 224 × 224 needed.",
     "too_large": "Too large: {megapixels} megapixels; limit {limit}.",
     "file_too_big": "Too large: {megabytes} MB; limit {limit}.",
@@ -74,7 +77,8 @@ class RefusedFilmError(ValueError):
     def __init__(self, code: str, **facts: Any) -> None:
         self.code = code
         self.facts = facts
-        super().__init__(SENTENCES[code].format_map({k: _in_words(v) for k, v in facts.items()}))
+        sentence = SENTENCES[code].format_map({k: _in_words(v) for k, v in facts.items()})
+        super().__init__(sentence.replace(" 1 years ", " 1 year "))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Films are decoded in a child process, and the refusal has to come back whole.
@@ -111,9 +115,9 @@ def sniff(head: bytes) -> str | None:
         return "png"
     if head.startswith(b"\xff\xd8\xff"):
         return "jpeg"
-    if head.startswith((b"II*\x00", b"MM\x00*")):
+    if head.startswith((b"II*\x00", b"MM\x00*", b"II+\x00\x08\x00\x00\x00", b"MM\x00+\x00\x08\x00\x00")):
         return "tiff"
-    if head[128:132] == b"DICM" or _BARE_DICOM.match(head):
+    if head[128:132] == b"DICM" or _BARE_DICOM.match(head) or _BARE_BIG_ENDIAN_DICOM.match(head):
         return "dicom"
     return None
 
@@ -130,6 +134,8 @@ def looks_like(head: bytes) -> str:
             return name
     if head[8:12] == b"WEBP":
         return "a WebP"
+    if head[4:11] in (b"ftyphei", b"ftypmif", b"ftypavi"):
+        return "a HEIC or AVIF picture"
     return "text" if _is_text(head) else "an unknown format"
 
 

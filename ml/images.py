@@ -1,5 +1,7 @@
 """Files → films → grey pictures: the one place that opens films. Brighter always means denser."""
 
+import logging
+import struct
 import warnings
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from PIL import Image
 
 from ml import formats
 from ml.dicom import read_dicom
-from ml.film import DicomFacts, Film, Limits
+from ml.film import DicomFacts, Film, Limits, Window
 from ml.formats import RefusedFilmError
 from ml.preprocessing import Preprocessing
 from ml.raster import is_cut_off, read_raster
@@ -20,10 +22,14 @@ __all__ = [
     "Limits",
     "Preprocessing",
     "RefusedFilmError",
+    "Window",
     "decode",
     "film_from_rendition",
     "to_gray8",
 ]
+
+# Pillow's debug lines quote what EXIF and TIFF tags say, and that may name a patient.
+logging.getLogger("PIL").setLevel(logging.INFO)
 
 
 def decode(path: Path, *, limits: Limits | None = None) -> Film:
@@ -65,7 +71,8 @@ def _picture(path: Path, kind: str, limits: Limits) -> Film:
 
 
 def _refusal(path: Path, kind: str, error: Exception) -> RefusedFilmError:
-    cut_off = isinstance(error, EOFError) if kind == "dicom" else is_cut_off(path, kind)
+    # Too few bytes for a number, too, mean that the file ends in the middle of one.
+    cut_off = isinstance(error, EOFError | struct.error) if kind == "dicom" else is_cut_off(path, kind)
     return (
         RefusedFilmError("truncated", size=path.stat().st_size) if cut_off else RefusedFilmError("unreadable")
     )

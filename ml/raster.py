@@ -21,6 +21,7 @@ _PLUGINS: dict[str, type[PngImageFile | JpegImageFile | TiffImageFile]] = {
 _SAMPLES = 512 * 512  # pixels that are enough to tell a colour picture
 _TAIL_BYTES = 64 * 1024
 _END_MARKS = {"png": b"IEND", "jpeg": b"\xff\xd9"}
+_START_OF_SCAN = b"\xff\xda"
 # TIFF 6.0: where the strips or tiles lie and how long they are; whether 0 is white.
 _STRIPS, _TILES = (273, 279), (324, 325)
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
@@ -46,7 +47,7 @@ def read_raster(path: Path, kind: str, limits: Limits) -> Film:
         # Pillow turns 8-bit levels itself.
         is_turned = isinstance(image, TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     if upright.mode == "F":
-        raise RefusedFilmError("unreadable")
+        raise RefusedFilmError("depth", depth="fractions")
     if upright.mode.startswith("I"):
         return _film_of_16_bits(upright, is_turned=is_turned)
     return _film_of_8_bits(upright)
@@ -60,7 +61,9 @@ def is_cut_off(path: Path, kind: str) -> bool:
     with path.open("rb") as file:
         file.seek(max(0, size - _TAIL_BYTES))
         tail = file.read()
-    return _END_MARKS[kind] not in tail
+    # A JPEG may carry a small picture of itself, with an end of its own, before the large one starts.
+    start = tail.rfind(_START_OF_SCAN) if kind == "jpeg" else -1
+    return tail.rfind(_END_MARKS[kind]) <= start
 
 
 def _lacks_strips(path: Path, size: int) -> bool:
@@ -79,7 +82,7 @@ def _lacks_strips(path: Path, size: int) -> bool:
 def _film_of_16_bits(image: Image.Image, *, is_turned: bool) -> Film:
     levels = np.asarray(image)
     if levels.min() < 0 or levels.max() > 65_535:
-        raise RefusedFilmError("unreadable")
+        raise RefusedFilmError("depth", depth="32 bits or with a sign")
     pixels = levels.astype(np.uint16)
     if is_turned:
         pixels = 65_535 - pixels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -60,3 +61,12 @@ def promote(db: None, tmp_path: Path) -> Promote:
         return checkpoint
 
     return _promote
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of real films, or a skip that says how to give one."""
+    folder = os.environ.get("COVIDWEB_DATA")
+    if not folder or not (Path(folder) / "manifest.csv").exists():
+        pytest.skip("COVIDWEB_DATA names no folder with a manifest.csv of real films")
+    return Path(folder)

@@ -1,5 +1,6 @@
 """The queries behind pages; each page asks a constant number of them. Re-exports, nothing else."""
 
+from diagnosis.selectors.datasets import trainable
 from diagnosis.selectors.people import (
     Users,
     UserState,
@@ -65,6 +66,7 @@ __all__ = [
     "study_state",
     "system",
     "teams",
+    "trainable",
     "upload_state",
     "uploads_of",
     "user_state",

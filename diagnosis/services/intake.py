@@ -10,6 +10,7 @@ import logging
 import shutil
 import tempfile
 import uuid
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -244,6 +245,9 @@ def _store(upload: Upload, film: engine.Developed, folder: Path, claim: patients
         bits=film.bits,
         window_low=film.window_low,
         window_high=film.window_high,
+        windows=[asdict(window) for window in film.windows],
+        text_suspected=film.text_suspected,
+        attributes=dict(film.facts.attributes) if film.facts else {},
     )
     clusters.describe(instance, film.appearance)
     storage.keep_folder(folder, at=instance.folder)

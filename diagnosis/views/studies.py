@@ -81,6 +81,8 @@ def study_context(study: Study, request: HttpRequest) -> dict[str, Any]:
         "delay": PATIENCE[polls] if polls < len(PATIENCE) else "",
         "polls": min(polls + 1, len(PATIENCE)),
         "view_not_checked": texts.VIEW_NOT_CHECKED,
+        "text_words": {"suspected": texts.TEXT_SUSPECTED, "cleared": texts.TEXT_CLEARED},
+        "may_clear_text": access.may_clear_text(request.user),
         **(film_context(film) if film else {}),
     }
 

@@ -11,13 +11,14 @@ import { Levels } from "./viewer/levels.js";
 import { paint } from "./viewer/painter.js";
 import { Toolbar } from "./viewer/toolbar.js";
 import { View } from "./viewer/view.js";
+import { Windows } from "./viewer/windows.js";
 
 const STEP = 1.2;
 const NUDGE = 40;
 // How long decoding the film, which keeps a processor busy, leaves the first turn to its answer.
 const ANSWER_FIRST_MS = 1500;
 // What would change grey levels that are not there yet, and would say that it had.
-const NEED_FILM = new Set(["window", "invert", "sent", "auto", "darker", "brighter", "narrower", "wider"]);
+const NEED_FILM = new Set(["window", "invert", "sent", "next", "auto", "darker", "brighter", "narrower", "wider"]);
 
 export class Viewer {
   // Lifecycle
@@ -32,6 +33,7 @@ export class Viewer {
     this.view = new View({ width: Number(width), height: Number(height) });
     this.levels = new Levels({ low: Number(low), high: Number(high) });
     this.toolbar = new Toolbar(root);
+    this.windows = new Windows(root, (window) => { this.levels.take(window); this.draw(); });
     this.heatmap = new Heatmap(this.stage, this.view, (words) => this.showHeatmap(words));
     this.gestures = new Gestures(this.stage, this.#moves());
     this.#connect();
@@ -96,6 +98,7 @@ export class Viewer {
     this.heatmap.place();
     this.painter?.draw(this.view, this.levels, devicePixelRatio);
     this.toolbar.read(this.view, this.levels, devicePixelRatio);
+    this.windows.read(this.levels);
   }
 
   // Private
@@ -113,6 +116,7 @@ export class Viewer {
     window: () => this.#take("window"),
     invert: () => { this.levels.invert(); this.toolbar.press("invert", this.levels.inverted); },
     sent: () => this.levels.asSent(),
+    next: () => this.windows.next(),
     auto: () => this.levels.auto(this.film.levels[0].pixels),
     darker: () => this.levels.change(0.04, 0),
     brighter: () => this.levels.change(-0.04, 0),

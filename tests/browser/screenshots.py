@@ -155,10 +155,13 @@ def lock(page: Page) -> None:
 
 
 def take_studies(camera: Camera, page: Page) -> None:
-    dicom = stage.sent(page, stage.picture("film.dcm", seed=300))
+    dicom = stage.sent(page, stage.picture("film.dcm", seed=300, **stage.WINDOWS))
     camera.take("study-dicom", dicom, prepare=is_ready, sizes={**SIZES, **WALL})
     for finding in ("above", "uncertain", "below"):
         camera.take(f"study-{finding}", stage.study(page, finding), prepare=is_ready)
+    suspect = stage.sent(page, stage.picture_with_text(310))
+    camera.take("study-text", suspect, prepare=is_ready)
+    camera.take("study-text-clearable", suspect, role="administrator", prepare=is_ready)
     above = stage.study(page, "above")
     camera.take("study-heatmap", above, prepare=with_heatmap, sizes={**SIZES, **WALL})
     camera.take("study-keys", above, prepare=with_keys)

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image, ImageDraw
 from playwright.sync_api import Page
 
 from ml.phantom import phantom
@@ -15,6 +17,12 @@ from tests import xrays
 from tests.sites import Site
 
 WITHIN_S = 60
+# What a film that offers several windows says of them.
+WINDOWS = {
+    "WindowCenter": [2000, 1800, 2200],
+    "WindowWidth": [2000, 1000, 3000],
+    "WindowCenterWidthExplanation": ["NORMAL", "HARDER", "SOFTER"],
+}
 UNSEEN = itertools.count(400)
 # Only a broken worker makes this state, so its row is written as the sweeper writes it.
 FAIL = """
@@ -127,3 +135,10 @@ def picture(name: str, *, seed: int, width: int = 896, height: int = 1024, **fac
         uids = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
         facts = {**{keyword: f"1.2.826.0.1.{seed}.{n}" for n, keyword in enumerate(uids)}, **facts}
     return {"name": name, "mimeType": "application/octet-stream", "buffer": make(pixels, **facts)}
+
+
+def picture_with_text(seed: int, text: str = "DOE^JANE 1950-01-02") -> dict[str, Any]:
+    """A synthetic PNG film with a line of text burned into a corner."""
+    film = Image.fromarray(phantom(seed, 896, 1024))
+    ImageDraw.Draw(film).text((16, 970), text, fill=255, font_size=28)
+    return {"name": "text.png", "mimeType": "image/png", "buffer": xrays.png(np.asarray(film))}

@@ -121,7 +121,10 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "study with details": ("clinician", "above", details),
     "study uncertain": ("clinician", "uncertain", ready),
     "study below": ("clinician", "below", ready),
+    "study with windows": ("clinician", "windows", ready),
     "study failed": ("clinician", "failed", ready),
+    "study with text in the image": ("clinician", "text", ready),
+    "study with text that can be cleared": ("administrator", "text", ready),
     "print": ("clinician", "above print", nothing),
     "print below": ("clinician", "below print", nothing),
     "system": ("administrator", "/system/", nothing),
@@ -150,7 +153,9 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
         context.add_cookies(cookies("clinician"))
         page = context.new_page()
         known = {finding: stage.study(page, finding) for finding in ("above", "uncertain", "below")}
-    known |= {f"{finding} print": f"{address}print/" for finding, address in known.items()}
+        known["text"] = stage.sent(page, stage.picture_with_text(711))
+        known["windows"] = stage.sent(page, stage.picture("windows.dcm", seed=710, **stage.WINDOWS))
+    known |= {f"{name} print": f"{address}print/" for name, address in known.items()}
     return {**known, "failed": stage.failed_study(filled)}
 
 

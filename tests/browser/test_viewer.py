@@ -141,6 +141,67 @@ def test_steps_too_fine_for_8_bits_become_visible_by_narrowing_the_window(page_a
     assert contrast(page) == pytest.approx(4 / 24 * 255, abs=3)
 
 
+@pytest.fixture
+def windowed(page_as, site) -> Page:
+    """A film with three windows; sent once, then found again by its address."""
+    facts = {"StudyInstanceUID": "1.2.826.0.1.203", "SOPInstanceUID": "1.2.826.0.1.203.9"}
+    pixels = xrays.film(203, width=896, height=1024, bits=12).copy()
+    pixels[400:600, 300:600] = 2200
+    film = xrays.dicom(pixels, **stage.WINDOWS, **facts)
+    page = page_as("clinician")
+    if not WINDOWED:
+        WINDOWED.append(stage.sent(page, {"name": "windows.dcm", "mimeType": "", "buffer": film}))
+    page.goto(WINDOWED[0])
+    return ready(page)
+
+
+WINDOWED: list[str] = []
+
+
+def chosen(page: Page) -> str:
+    return page.locator("[data-windows]").evaluate("list => list.selectedOptions[0].text")
+
+
+def test_windows_that_came_with_a_film_are_chosen_by_name(windowed):
+    levels, choice = windowed.locator("[data-levels]"), windowed.get_by_label("Windows as sent")
+    expect(levels).to_have_text("W 1999  L 2000")
+    assert chosen(windowed) == "Window: NORMAL"
+    expect(windowed.get_by_text("View changed")).to_be_hidden()
+    assert gray_at(windowed, 450, 500, side=9).mean() == pytest.approx(1200 / 1999 * 255, abs=2)
+    choice.select_option("Window: HARDER")
+    expect(levels).to_have_text("W 999  L 1800")
+    expect(windowed.get_by_text("View changed: window")).to_be_visible()
+    assert gray_at(windowed, 450, 500, side=9).mean() == pytest.approx(900 / 999 * 255, abs=2)
+    windowed.get_by_role("button", name="As sent").click()
+    expect(levels).to_have_text("W 1999  L 2000")
+    painted(windowed)
+    assert chosen(windowed) == "Window: NORMAL"
+
+
+def test_a_keyboard_goes_through_the_windows(windowed):
+    levels, choice = windowed.locator("[data-levels]"), windowed.locator("[data-windows]")
+    for width in (999, 2999, 1999):
+        windowed.keyboard.press("v")
+        expect(levels).to_contain_text(f"W {width}")
+    windowed.locator("[data-do=sent]").focus()
+    windowed.keyboard.press("Tab")
+    expect(choice).to_be_focused()
+    windowed.keyboard.press("ArrowDown")
+    expect(levels).to_contain_text("W 999")
+    # In the list, letters look for names: they are not the viewer's keys.
+    windowed.keyboard.press("s")
+    expect(levels).to_contain_text("W 999")
+
+
+def test_a_window_of_ones_own_is_none_of_those_that_came(windowed):
+    windowed.keyboard.press("a")
+    painted(windowed)
+    assert chosen(windowed) == "Changed"
+    windowed.keyboard.press("v")
+    painted(windowed)
+    assert chosen(windowed) == "Window: NORMAL"
+
+
 def contrast(page: Page) -> float:
     return float(gray_at(page, 525, 500, side=9).mean() - gray_at(page, 375, 500, side=9).mean())
 

@@ -1,6 +1,5 @@
 """Fixtures of the network's tests."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,15 +30,6 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def generator() -> torch.Generator:
     """Random numbers that are the same in every run, apart from torch's global ones."""
     return torch.Generator().manual_seed(7)
-
-
-@pytest.fixture(scope="session")
-def data_folder() -> Path:
-    """The folder of real films, or a skip that says how to give one."""
-    folder = os.environ.get("COVIDWEB_DATA")
-    if not folder or not (Path(folder) / "manifest.csv").exists():
-        pytest.skip("COVIDWEB_DATA names no folder with a manifest.csv of real films")
-    return Path(folder)
 
 
 @pytest.fixture(scope="session")

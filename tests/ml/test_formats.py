@@ -21,6 +21,7 @@ FACTS = {
     "age": 9,
     "seconds": 20,
     "method": "bzip2",
+    "depth": "32 bits",
 }
 
 

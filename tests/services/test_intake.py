@@ -49,6 +49,18 @@ def test_a_film_becomes_study_series_instance_and_a_queued_analysis(send, film, 
     assert files_in(settings.QUARANTINE_ROOT) == []
 
 
+def test_windows_are_kept_by_name_in_grey_levels(send, admit):
+    names = {"WindowCenterWidthExplanation": ["NORMAL", "HARDER"]}
+    upload = send(xrays.dicom(WindowCenter=[2000, 1800], WindowWidth=[2000, 1000], **names))
+    admit(upload)
+    instance = Instance.objects.get()
+    assert instance.windows == [
+        {"name": "NORMAL", "low": 1000.0, "high": 2999.0},
+        {"name": "HARDER", "low": 1300.0, "high": 2299.0},
+    ]
+    assert (instance.window_low, instance.window_high) == (1000.0, 2999.0)
+
+
 def test_every_move_leaves_an_event(send, film):
     upload = send(film)
     intake.admit(upload)

@@ -44,6 +44,8 @@ TABLE: dict[str, tuple[int, ...]] = {
     "instance-thumbnail": OF_THE_TEAM,
     "instance-preview": OF_THE_TEAM,
     "instance-pixels": OF_THE_TEAM,
+    "instance-dicom": OF_THE_TEAM,
+    "instance-text-clearance": ONLY_POST,
     "prediction-heatmap": OF_THE_TEAM,
     "lateness": SIGNED_IN,
     "system": ADMINISTRATOR,
@@ -77,6 +79,7 @@ TAKE_POST |= {
 }
 TAKE_POST |= {"users-new", "user", "user-link", "user-activation", "user-unlocking"}
 TAKE_POST |= {"teams", "team", "team-deletion"}
+TAKE_POST |= {"instance-text-clearance"}
 
 
 def addresses() -> dict[str, URLPattern]:

@@ -353,3 +353,27 @@ def test_the_number_of_queries_does_not_grow_with_films_and_answers(
     factories.AnalysisFactory(instance=instance)
     with django_assert_max_num_queries(12):
         markup(browser, study)
+
+
+def window(name: str, low: float, high: float) -> dict[str, Any]:
+    return {"name": name, "low": low, "high": high}
+
+
+def test_several_windows_are_offered_by_name_and_one_is_not(browser, study, instance):
+    instance.windows = [window("NORMAL", 1000, 2999), window("", 1300, 2299)]
+    instance.save()
+    page = markup(browser, study)
+    options = re.findall(r'<option data-low="([^"]+)" data-high="([^"]+)">([^<]+)</option>', page)
+    assert options == [("1000", "2999", "Window: NORMAL"), ("1300", "2299", "Window 2")]
+    assert "next window that came with the film" in page
+    instance.windows = instance.windows[:1]
+    instance.save()
+    page = markup(browser, study)
+    assert "<option" not in page and "next window" not in page
+    assert 'title="Window as sent: NORMAL (S)"' in page
+
+
+def test_a_window_may_be_called_anything(browser, study, instance):
+    instance.windows = [window('"><script>alert(1)</script>', 1, 2), window("<b>", 3, 4)]
+    instance.save()
+    assert "<script>alert" not in markup(browser, study) and "<b>" not in markup(browser, study)

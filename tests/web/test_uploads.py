@@ -239,6 +239,14 @@ def test_what_its_sender_may_not_open_any_more_is_not_linked(drop, browser, film
     assert str(Instance.objects.get().pk) not in shown_of(browser, sent["url"])
 
 
+def test_a_film_in_conflict_does_not_read_as_one_that_names_no_patient(drop, browser, promote):
+    promote()
+    drop(xrays.dicom(xrays.film(1, bits=12), PatientSex="F"))
+    (sent,) = drop(xrays.dicom(xrays.film(2, bits=12), PatientSex="M"))
+    shown = shown_of(browser, sent["url"])
+    assert texts.PATIENT_IN_CONFLICT in shown and texts.NO_PATIENT not in shown
+
+
 def test_a_lateral_film_is_final_at_once_and_says_that_it_is_not_assessed(drop, browser):
     (sent,) = drop(xrays.dicom(ViewPosition="LL"))
     outcome = browser.get(sent["url"]).json()

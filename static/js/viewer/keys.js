@@ -6,7 +6,7 @@ import { isTyping } from "../dialogs.js";
 const ACTIONS = {
   "+": "in", "=": "in", "-": "out", 0: "fit", 1: "actual",
   "[": "darker", "]": "brighter", "{": "narrower", "}": "wider",
-  a: "auto", h: "heatmap", i: "invert", p: "pan", r: "reset", s: "sent", w: "window",
+  a: "auto", h: "heatmap", i: "invert", p: "pan", r: "reset", s: "sent", v: "next", w: "window",
 };
 /** @type {Record<string, string>} */
 const ARROWS = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" };

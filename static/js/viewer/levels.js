@@ -20,9 +20,12 @@ export class Levels {
 
   // Actions
 
-  asSent() {
-    this.low = this.sent.low;
-    this.high = this.sent.high;
+  asSent() { this.take(this.sent); }
+
+  /** @param {Window} window */
+  take({ low, high }) {
+    this.low = low;
+    this.high = high;
   }
 
   invert() { this.inverted = !this.inverted; }
