@@ -117,4 +117,4 @@ def _series(study: Study, facts: DicomFacts | None) -> Series:
 def is_changed(instance: Instance) -> bool:
     """Whether its study already has other pixels under its SOP Instance UID: a corrected picture, or a worse copy."""
     same = Instance.objects.filter(series__study=instance.series.study_id, uid_hash=instance.uid_hash)
-    return bool(instance.uid_hash) and same.exclude(pk=instance.pk).exists()
+    return bool(instance.uid_hash) and same.exclude(pixel_sha256=instance.pixel_sha256).exists()
