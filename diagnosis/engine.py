@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ml.archive import Contents, Limits, Member
     from ml.checkpoint import Header
     from ml.film import DicomFacts, Film, Window
+    from ml.formats import RefusedFilmError
     from ml.predict import Predictor
 
 log = logging.getLogger(__name__)
@@ -34,9 +35,9 @@ UNPACK_AT_ONCE_BYTES = 50_000_000
 
 
 class FilmRefusedError(Exception):
-    """A film that is turned away: `code` for programs, `str()` is the sentence for the person who sent it."""
+    """A film that is turned away; `str()` is the sentence for whoever sent it, `code` the reason for programs."""
 
-    def __init__(self, sentence: str, *, code: str = "") -> None:
+    def __init__(self, sentence: str, *, code: str = "refused") -> None:
         super().__init__(sentence)
         self.code = code
 
@@ -56,6 +57,7 @@ class Developed:
     window_low: float
     window_high: float
     pixel_sha256: str
+    appearance: str
     facts: DicomFacts | None
     windows: tuple[Window, ...] = ()
     text_suspected: str = ""
@@ -85,11 +87,11 @@ class Answer:
 # --- the way in ---
 
 
-def refusal_of_head(head: bytes) -> str | None:
-    """The sentence with which a file is turned away by its first bytes, or None if it may be a film."""
+def refusal_of_head(head: bytes) -> FilmRefusedError | None:
+    """Why a file is turned away by its first bytes, or None if it may be a film."""
     from ml import formats
 
-    return None if formats.sniff(head) or formats.is_zip(head) else str(formats.refusal_of(head))
+    return None if formats.sniff(head) or formats.is_zip(head) else _refused(formats.refusal_of(head))
 
 
 def head_bytes() -> int:
@@ -113,13 +115,15 @@ def refusals() -> Iterator[None]:
     try:
         yield
     except RefusedFilmError as refused:
-        raise FilmRefusedError(str(refused), code=refused.code) from refused
+        raise _refused(refused) from refused
     except ChildTimeoutError:
-        slow = RefusedFilmError("timeout", seconds=settings.DECODE_TIMEOUT_S)
-        raise FilmRefusedError(str(slow), code=slow.code) from None
+        raise _refused(RefusedFilmError("timeout", seconds=settings.DECODE_TIMEOUT_S)) from None
     except (ChildDiedError, MemoryError):
-        large = RefusedFilmError("memory")
-        raise FilmRefusedError(str(large), code=large.code) from None
+        raise _refused(RefusedFilmError("memory")) from None
+
+
+def _refused(refused: RefusedFilmError) -> FilmRefusedError:
+    return FilmRefusedError(str(refused), code=refused.code)
 
 
 def _in_darkroom(source: Path, folder: Path) -> Developed:
@@ -197,14 +201,12 @@ def warm_darkroom() -> None:
 
 
 def _import_decoders() -> None:
-    from ml import burned_in, gate, images  # noqa: F401
+    from ml import appearance, burned_in, gate, images  # noqa: F401
 
 
 def _develop(source: Path, folder: Path, max_megapixels: int) -> Developed:
     """Runs in the child: decode, check, write."""
-    import hashlib
-
-    from ml import burned_in, formats, gate, images
+    from ml import appearance, burned_in, formats, gate, images
 
     with source.open("rb") as file:
         source_format = formats.sniff(file.read(formats.HEAD_BYTES)) or ""
@@ -219,11 +221,26 @@ def _develop(source: Path, folder: Path, max_megapixels: int) -> Developed:
         bits=film.bits,
         window_low=film.low,
         window_high=film.high,
-        pixel_sha256=hashlib.sha256(film.pixels.tobytes()).hexdigest(),
+        pixel_sha256=appearance.pixel_sha256(film.pixels),
+        appearance=appearance.appearance(gray8),
         facts=film.facts,
         windows=film.windows,
         text_suspected=burned_in.suspicion(gray8, film.facts),
     )
+
+
+def not_assessed(facts: DicomFacts | None) -> str:
+    """Why the network does not look at a film, by its header; empty if it does."""
+    from ml.projection import not_frontal
+
+    return not_frontal(facts) if facts else ""
+
+
+def nearness() -> int:
+    """In how many bits of their appearance two films may differ to be near-duplicates."""
+    from ml.appearance import NEAR
+
+    return NEAR
 
 
 # --- the way out ---

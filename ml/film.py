@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ml.deid import Value
 from ml.formats import RefusedFilmError
 
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _LEVELS = 65_536
 _PART = 1 << 22
 MIN_SIDE = 224  # the network's own input; less would be invented by enlargement
@@ -62,6 +63,11 @@ class DicomFacts:
     lossy: bool = False
     # What may be kept and handed out again: the allow-list of ml/deid.csv, and nothing beside it.
     attributes: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def is_secondary_capture(self) -> bool:
+        """A picture of a screen or of a scanned film, not what the detector gave (PS3.4 B.5)."""
+        return self.modality == "SC" or self.sop_class_uid.startswith(SECONDARY_CAPTURE)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,16 @@ from factory.django import DjangoModelFactory
 
 from covidweb import version
 from diagnosis import models, pseudonyms
-from diagnosis.states import CheckpointStatus, Finding, JobStatus, NoticeKind, Role, Scope, UploadStatus
+from diagnosis.states import (
+    CheckpointStatus,
+    Finding,
+    JobStatus,
+    NoticeKind,
+    Role,
+    Scope,
+    StudyStatus,
+    UploadStatus,
+)
 
 
 def digest(word: object) -> str:
@@ -90,6 +99,12 @@ class IdentityConflictFactory(DjangoModelFactory[models.IdentityConflict]):
     study = factory.SubFactory(StudyFactory)
     patient = factory.SubFactory(PatientFactory)
     differs_in = "sex"
+
+
+def withdraw(study: models.Study) -> None:
+    """What withdrawing a study does to its rows: it leaves the lists, and its films are not known any more."""
+    study.move(StudyStatus.ACTIVE, StudyStatus.WITHDRAWN)
+    models.Instance.objects.filter(series__study=study).update(pixels_once=None)
 
 
 class SeriesFactory(DjangoModelFactory[models.Series]):

@@ -67,8 +67,10 @@ class UploadState:
         if self.film is None or self.upload.status != UploadStatus.ACCEPTED:
             return []
         instance = self.film.instance
-        return texts.remarks(
-            has_patient=instance.series.study.patient_id is not None,
+        lacks_patient = instance.series.study.patient_id is None
+        is_conflict = lacks_patient and self.upload.code == "identity_conflict"
+        return [texts.PATIENT_IN_CONFLICT] * is_conflict + texts.remarks(
+            has_patient=not lacks_patient or is_conflict,
             is_lossy=instance.is_lossy,
             is_screenshot=instance.is_screenshot,
             text_suspected=instance.is_barred,

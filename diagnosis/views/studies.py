@@ -100,12 +100,18 @@ def film_context(film: selectors.FilmState) -> dict[str, Any]:
         "prediction": prediction,
         "heatmap": heatmap,
         "answer": texts.finding_of(prediction) if prediction else None,
-        "status": _words_without(latest, ahead=ahead) if latest and is_open else None,
+        "status": _status(film, ahead=ahead) if is_open or film.is_not_assessed else None,
         "ahead": ahead,
         "waits": latest is not None and latest.is_waiting,
         "heatmap_words": _heatmap_words(prediction, heatmap),
         "history": [(row, _outcome(row)) for row in film.instance.analyses.all()],
     }
+
+
+def _status(film: selectors.FilmState, *, ahead: int) -> texts.Wording:
+    if film.analysis is None:
+        return texts.not_assessed(film.instance.not_assessed)
+    return _words_without(film.analysis, ahead=ahead)
 
 
 def seen(context: dict[str, Any]) -> str:
@@ -145,7 +151,7 @@ def analyse_again(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         instances = instances.filter(pk=get_object_or_404(instances, pk=_uuid(chosen)).pk)
         page += f"?film={instances[0].pk}"
     assert isinstance(request.user, User)
-    for instance in instances:
+    for instance in instances.filter(not_assessed=""):
         analysis.request_again(instance, by=request.user)
     return redirect(page)
 
