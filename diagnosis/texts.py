@@ -186,3 +186,15 @@ NOT_ASKED = Wording(
     "This film was imported, and nobody has asked for an analysis. " + NO_RESULT,
     tone="waiting",
 )
+
+
+def not_assessed(reason: str) -> Wording:
+    """A film that the gate kept from the AI."""
+    return Wording(f"Not assessed: {reason}.", NO_RESULT, tone="failed")
+
+
+# --- reports ---
+
+ONLY_A_TABLE = "More than {most} films: each study has its own report."
+PICTURE_MISSING = "The picture of this film is not there."
+FILM_AS_SENT = "Film, window as sent"

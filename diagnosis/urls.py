@@ -5,7 +5,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from diagnosis.api import views as api
-from diagnosis.views import acknowledgement, media, people, studies, system, uploads
+from diagnosis.views import acknowledgement, exports, media, people, studies, system, uploads
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="studies"), name="home"),
@@ -20,6 +20,10 @@ urlpatterns = [
     path("studies/<uuid:pk>/", studies.show, name="study"),
     path("studies/<uuid:pk>/analyses/", studies.analyse_again, name="study-analyses"),
     path("studies/<uuid:pk>/print/", studies.print_view, name="study-print"),
+    path("studies/<uuid:pk>/result.csv", exports.study_csv, name="study-csv"),
+    path("studies/<uuid:pk>/result.pdf", exports.study_pdf, name="study-pdf"),
+    path("batches/<uuid:pk>/results.csv", exports.batch_csv, name="batch-csv"),
+    path("batches/<uuid:pk>/results.pdf", exports.batch_pdf, name="batch-pdf"),
     path("instances/<uuid:pk>/thumbnail/", media.thumbnail, name="instance-thumbnail"),
     path("instances/<uuid:pk>/preview/", media.preview, name="instance-preview"),
     path("instances/<uuid:pk>/pixels/", media.pixels, name="instance-pixels"),

@@ -6,15 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from django import template
-from django.utils import timezone
 
-from diagnosis import texts
+from diagnosis import notation, texts
 from diagnosis.models import Prediction, Study
 
 register = template.Library()
 
 SHORT = {"above": "Above threshold", "uncertain": "Uncertain", "below": "No COVID-19 pattern"}
-SEX = {"M": "male", "F": "female", "O": "other"}
 
 
 @register.filter
@@ -26,34 +24,23 @@ def score(probability: float) -> str:
 @register.filter
 def moment(at: datetime | None) -> str:
     """Zone and date are always shown (rule A12): '14:10 CET, 3 Mar 2026'."""
-    if at is None:
-        return "–"
-    local = timezone.localtime(at)
-    return f"{local:%H:%M} {local:%Z}, {local.day} {local:%b %Y}"
+    return notation.moment(at)
 
 
 @register.filter
 def acquired(study: Study) -> str:
     """Wall clock as sent, never shifted (rule A12)."""
-    date, time = study.acquired_date, study.acquired_time
-    if len(date) != 8 or not date.isdecimal():
-        return "not recorded"
-    day = f"{date[:4]}-{date[4:6]}-{date[6:]}"
-    return (
-        f"{day} {time[:2]}:{time[2:4]}, as sent"
-        if len(time) >= 4 and time[:4].isdecimal()
-        else f"{day}, as sent"
-    )
+    return notation.acquired(study.acquired_date, study.acquired_time)
 
 
 @register.filter
 def sex_words(sex: str) -> str:
-    return SEX.get(sex.upper(), "not recorded")
+    return notation.sex_words(sex)
 
 
 @register.filter
 def age_words(age: int | None) -> str:
-    return "not recorded" if age is None else f"{age} years"
+    return notation.age_words(age)
 
 
 @register.filter
