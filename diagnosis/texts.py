@@ -185,6 +185,7 @@ NOT_ASKED = Wording(
     "Not analysed.",
     "This film was imported, and nobody has asked for an analysis. " + NO_RESULT,
     tone="waiting",
+    can_retry=True,
 )
 
 

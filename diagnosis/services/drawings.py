@@ -56,13 +56,11 @@ class Picture(Flowable):  # type: ignore[misc]
         return self.space, self.height
 
     def draw(self) -> None:
-        # Alone it hangs in the middle; two stand side by side, each at the left of its column.
-        x = 0 if self.over or self.width * 2 > self.space else (self.space - self.width) / 2
-        self.canv.drawImage(str(self.film), x, 0, self.width, self.height)
+        self.canv.drawImage(str(self.film), 0, 0, self.width, self.height)
         if self.over:
             self.canv.saveState()
             self.canv.setFillAlpha(STRENGTH)
-            self.canv.drawImage(str(self.over), x, 0, self.width, self.height, mask="auto")
+            self.canv.drawImage(str(self.over), 0, 0, self.width, self.height, mask="auto")
             self.canv.restoreState()
 
 

@@ -194,14 +194,14 @@ class _Seen:
 
 
 class _Darkrooms:
-    """As many children as jobs, each in the hands of one thread."""
+    """As many children as jobs, the one of this process among them, each in the hands of one thread."""
 
     def __init__(self, jobs: int) -> None:
         self._threads = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="import")
         self._rooms: SimpleQueue[Sandbox] = SimpleQueue()
-        self._all = [engine.new_darkroom() for _ in range(jobs)]
+        self._more = [engine.new_darkroom() for _ in range(jobs - 1)]
         self._at_work: dict[int, Callable[[], None]] = {}
-        for room in self._all:
+        for room in (engine.darkroom(), *self._more):
             self._rooms.put(room)
 
     def __enter__(self) -> _Darkrooms:
@@ -209,7 +209,7 @@ class _Darkrooms:
 
     def __exit__(self, *_: object) -> None:
         self._threads.shutdown(wait=True, cancel_futures=True)
-        for room in self._all:
+        for room in self._more:
             room.close()
 
     def all(self, function: Callable[[_Seen], None], seen: Sequence[_Seen]) -> None:

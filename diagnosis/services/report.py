@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 MM = 72 / 25.4
 WIDTH, MARGIN, FOOT = 210 * MM, 14 * MM, 22 * MM
 INNER = WIDTH - 2 * MARGIN
+# ReportLab keeps as much free around what it sets.
+PADDING = 6
 FONT, BOLD = "Vera", "VeraBd"
 # A report of more films is a table alone: its pages would keep a web process busy for too long.
 MOST_SHEETS = 60
@@ -64,8 +66,8 @@ def _document(title: str, parts: list[list[Flowable]]) -> bytes:
     _fonts()
     stream = io.BytesIO()
     document = SimpleDocTemplate(
-        stream, pagesize=(WIDTH, 297 * MM), leftMargin=MARGIN, rightMargin=MARGIN, topMargin=12 * MM,
-        bottomMargin=FOOT, title=title, author=_printable(settings.SITE_NAME), subject=texts.FOOTER, lang="en",
+        stream, pagesize=(WIDTH, 297 * MM), leftMargin=MARGIN - PADDING, rightMargin=MARGIN - PADDING,
+        topMargin=12 * MM, bottomMargin=FOOT, title=title, author=_printable(settings.SITE_NAME), subject=texts.FOOTER, lang="en",
     )  # fmt: skip
     story = [flowable for part in parts for flowable in (*part, PageBreak())]
     document.build(story[:-1], canvasmaker=partial(Pages, foot=_foot))

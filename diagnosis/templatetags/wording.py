@@ -49,6 +49,17 @@ def short_finding(prediction: Prediction) -> str:
 
 
 @register.filter
+def label_words(label: str) -> str:
+    return texts.LABELS[label]
+
+
+@register.filter
+def plus(number: int, more: list[Any] | str) -> int:
+    """The number with as many added as a list has, which a page may lack."""
+    return number + len(more or ())
+
+
+@register.filter
 def seconds(value: float | None) -> str:
     return "–" if value is None else f"{value:.1f} s"
 

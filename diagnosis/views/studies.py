@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from diagnosis import access, selectors, texts
 from diagnosis.forms import FilterForm
-from diagnosis.models import Analysis, Heatmap, Instance, Prediction, Study, Team, User
+from diagnosis.models import Analysis, Heatmap, Instance, Prediction, Source, Study, Team, User
 from diagnosis.services import analysis
 from diagnosis.states import Finding, JobStatus
 from diagnosis.views.fragments import page_or_fragment
@@ -28,6 +28,10 @@ def index(request: HttpRequest) -> HttpResponse:
     form = FilterForm(request.GET)
     teams = Team.objects.all() if access.sees_all_studies(request.user) else access.teams_of(request.user)
     form.fields["team"].queryset = teams.order_by("name")  # type: ignore[attr-defined]
+    sources = (
+        Source.objects.order_by("name") if access.sees_all_studies(request.user) else Source.objects.none()
+    )
+    form.fields["source"].queryset = sources  # type: ignore[attr-defined]
     form.is_valid()
     filters, before = form.filters(), request.GET.get("before", "")
     page = selectors.studies_page(request.user, filters, before=before)
@@ -35,7 +39,8 @@ def index(request: HttpRequest) -> HttpResponse:
     query.pop("before", None)
     context = {
         "form": form, "filters": filters, "page": page, "query": query.urlencode(), "before": before,
-        "has_teams": len(teams) > 1,
+        "has_teams": len(teams) > 1, "has_sources": sources.exists(),
+        "sees_sources": access.sees_all_studies(request.user),
     }  # fmt: skip
     return page_or_fragment(
         request, page="studies/index.html", fragment="studies/_rows.html", context=context
@@ -81,6 +86,8 @@ def study_context(study: Study, request: HttpRequest) -> dict[str, Any]:
         "delay": PATIENCE[polls] if polls < len(PATIENCE) else "",
         "polls": min(polls + 1, len(PATIENCE)),
         "view_not_checked": texts.VIEW_NOT_CHECKED,
+        "sees_sources": access.sees_all_studies(request.user),
+        "imported_reads": selectors.imported_reads(request.user, study),
         **(film_context(film) if film else {}),
     }
 
@@ -91,11 +98,13 @@ def film_context(film: selectors.FilmState) -> dict[str, Any]:
     heatmap = getattr(prediction, "heatmap", None)
     is_open = latest is not None and (latest.is_waiting or not hasattr(latest, "prediction"))
     ahead = analysis.ahead_of(latest) if latest and latest.is_waiting else 0
+    status = _words_without(latest, ahead=ahead) if latest and is_open else None
     return {
         "prediction": prediction,
         "heatmap": heatmap,
         "answer": texts.finding_of(prediction) if prediction else None,
-        "status": _words_without(latest, ahead=ahead) if latest and is_open else None,
+        "status": status if latest else _words_of_unasked(film.instance),
+        "was_asked": latest is not None,
         "ahead": ahead,
         "waits": latest is not None and latest.is_waiting,
         "heatmap_words": _heatmap_words(prediction, heatmap),
@@ -115,6 +124,10 @@ def seen(context: dict[str, Any]) -> str:
 
 def _words_without(row: Analysis, *, ahead: int = 0) -> texts.Wording:
     return texts.without_result(row.status, ahead=ahead, reason=row.error)
+
+
+def _words_of_unasked(instance: Instance) -> texts.Wording:
+    return texts.not_assessed(instance.not_assessed) if instance.not_assessed else texts.NOT_ASKED
 
 
 def _outcome(row: Analysis) -> str:

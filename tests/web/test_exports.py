@@ -281,7 +281,7 @@ def test_a_long_batch_is_a_table_alone_that_runs_over_pages_under_one_footer(pdf
 @pytest.mark.parametrize("name", ADDRESSES)
 def test_nothing_of_a_marked_patient_is_in_it(name, drop, browser, sign_in, clinician):
     marks = {"PatientName": "ZZQQ^MARKED", "PatientID": "ZZQQ-4711", "AccessionNumber": "ZZQQACC"}
-    (upload,) = drop(xrays.dicom(**marks))
+    drop(xrays.dicom(**marks))
     study = Study.objects.get()
     pk = study.pk if name.startswith("study") else factories.models.Batch.objects.get().pk
     content = browser.get(reverse(name, args=[pk])).content
