@@ -26,8 +26,8 @@ from django.db import IntegrityError
 from diagnosis import engine, storage, texts
 from diagnosis.models import Instance, Team, User
 from diagnosis.sandbox import Sandbox
-from diagnosis.services import filing, intake
-from diagnosis.services.filing import AlreadyHereError, Desk, Film
+from diagnosis.services import desk, intake
+from diagnosis.services.desk import AlreadyHereError, Desk, Film
 from diagnosis.services.manifests import Manifest, Row, RowError
 
 log = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ class Import:
         """Read and hash each file, and find out which of them are here."""
         seen = [_Seen(Film(row, self.plan.folder / row.file)) for row in rows]
         darkrooms.all(_hash, seen)
-        here = filing.known(self.plan.team, "sha256", (one.film.sha256 for one in seen))
+        here = desk.known(self.plan.team, "sha256", (one.film.sha256 for one in seen))
         for one in seen:
             one.instance = here.get(one.film.sha256)
         return seen

@@ -67,7 +67,8 @@ def _document(title: str, parts: list[list[Flowable]]) -> bytes:
     stream = io.BytesIO()
     document = SimpleDocTemplate(
         stream, pagesize=(WIDTH, 297 * MM), leftMargin=MARGIN - PADDING, rightMargin=MARGIN - PADDING,
-        topMargin=12 * MM, bottomMargin=FOOT, title=title, author=_printable(settings.SITE_NAME), subject=texts.FOOTER, lang="en",
+        topMargin=12 * MM, bottomMargin=FOOT, title=title,
+        author=_printable(settings.SITE_NAME), subject=texts.FOOTER, lang="en",
     )  # fmt: skip
     story = [flowable for part in parts for flowable in (*part, PageBreak())]
     document.build(story[:-1], canvasmaker=partial(Pages, foot=_foot))

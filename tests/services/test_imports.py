@@ -27,7 +27,7 @@ from diagnosis.models import (
     Upload,
     User,
 )
-from diagnosis.services import analysis, filing, imports, intake, operations
+from diagnosis.services import analysis, desk, imports, intake, operations
 from diagnosis.states import JobStatus, PatientOrigin, Role
 from tests import factories, manifests, xrays
 from tests.web.conftest import files_in
@@ -341,14 +341,14 @@ def test_the_imported_are_analysed_when_nobody_else_waits(
 
 def test_an_upload_of_the_same_film_in_between_makes_it_ask_again(run, tmp_path, monkeypatch, settings):
     rows = manifests.films(tmp_path, 3)
-    write, failures = filing.Desk.write, iter([True])
+    write, failures = desk.Desk.write, iter([True])
 
-    def met(self: filing.Desk) -> None:
+    def met(self: desk.Desk) -> None:
         if next(failures, False):
             raise IntegrityError("somebody was first")
         write(self)
 
-    monkeypatch.setattr(filing.Desk, "write", met)
+    monkeypatch.setattr(desk.Desk, "write", met)
     assert run(rows).strip() == "3 imported"
     assert Instance.objects.count() == 3 and stored(settings) == 9
 
