@@ -1,4 +1,4 @@
-"""python -m ml train | evaluate | predict."""
+"""python -m ml manifest | train | evaluate | predict."""
 
 import argparse
 import logging
@@ -11,6 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ml.config import PAPER_RECIPE, PRETRAINED, ROWS, TrainConfig
+from ml.layouts import LAYOUTS
 
 log = logging.getLogger("ml")
 
@@ -32,7 +33,10 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ml", description="COVIDNet: train, measure, predict")
-    commands = parser.add_subparsers(required=True, metavar="train | evaluate | predict")
+    commands = parser.add_subparsers(required=True, metavar="manifest | train | evaluate | predict")
+    _add_manifest(
+        commands.add_parser("manifest", help="films of public collections, as a manifest to train on")
+    )
     _add_train(commands.add_parser("train", help="train a row of the paper's tables on a manifest"))
     _add_evaluate(
         commands.add_parser("evaluate", help="measure a checkpoint on the test films of a manifest")
@@ -46,6 +50,18 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     default = Path(folder) / "manifest.csv" if folder else None
     words = "CSV of films (default: manifest.csv in $COVIDWEB_DATA)"
     parser.add_argument("--manifest", type=Path, default=default, required=default is None, help=words)
+
+
+def _add_manifest(parser: argparse.ArgumentParser) -> None:
+    words = "a layout and its folder, such as chexpert=/films/CheXpert; layouts: " + ", ".join(LAYOUTS)
+    parser.add_argument("collections", nargs="+", metavar="LAYOUT=FOLDER", help=words)
+    parser.add_argument("--out", type=Path, required=True, help="CSV to write; its paths are relative to it")
+    parser.add_argument(
+        "--val", type=float, default=0.1, help="share of groups for validation (default: 0.1)"
+    )
+    parser.add_argument("--test", type=float, default=0.2, help="share of groups for the test (default: 0.2)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.set_defaults(run=_manifest)
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +88,11 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="JSON with every number")
     parser.add_argument("--card", type=Path, help="model card to write (Markdown)")
+    parser.add_argument(
+        "--figures", type=Path, help="folder for ROC, precision and recall, reliability (SVG)"
+    )
+    words = "what the films are also divided by (default: source,view,finding)"
+    parser.add_argument("--by", default="source,view,finding", help=words)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--device", default="cpu")
     parser.set_defaults(run=_evaluate)
@@ -85,6 +106,24 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--device", default="cpu")
     parser.set_defaults(run=_predict)
+
+
+def _manifest(arguments: argparse.Namespace) -> int:
+    from ml.splitting import Shares, write_manifest
+
+    films = []
+    for words in arguments.collections:
+        layout, _, folder = words.partition("=")
+        if layout not in LAYOUTS or not folder:
+            raise ValueError(f"{words!r} is no LAYOUT=FOLDER; layouts are {', '.join(LAYOUTS)}")
+        films += list(LAYOUTS[layout](Path(folder)))
+    shares = Shares(val=arguments.val, test=arguments.test)
+    with tqdm(total=len(films), unit="film", disable=None) as bar:
+        manifest = write_manifest(
+            films, arguments.out, shares=shares, seed=arguments.seed, on_film=bar.update
+        )
+    log.info("wrote %s: %d films", arguments.out, len(manifest.records))
+    return 0
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -150,6 +189,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             arguments.manifest,
             device=arguments.device,
             threads=arguments.threads,
+            by=[word for word in arguments.by.split(",") if word],
+            figures_in=arguments.figures,
             on_film=bar.update,
         )
     evaluation.write(arguments.out, measured)

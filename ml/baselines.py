@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,29 +9,37 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ml import metrics
 from ml.data import Manifest, Record, squashed
 
 THUMBNAIL = 24  # pixels a side: too few for a lung marking, enough for a frame, an exposure, a posture
 _PRIOR = 0.5
 
 
-def source_lookup(manifest: Manifest) -> dict[str, Any]:
+def source_lookup(manifest: Manifest) -> NDArray[np.float64]:
     """Score each test film by the share of COVID-19 among the training films of its source. No pixel is read."""
-    labels: defaultdict[str, list[int]] = defaultdict(list)
-    for record in manifest.of("train"):
-        labels[record.source].append(record.label)
-    share = {source: float(np.mean(of_source)) for source, of_source in labels.items()}
-    return _report(manifest.of("test"), np.array([share.get(r.source, _PRIOR) for r in manifest.of("test")]))
+    return _looked_up(manifest, "source")
 
 
-def thumbnail(manifest: Manifest, *, on_film: Callable[[], object] | None = None) -> dict[str, Any]:
+def view_rule(manifest: Manifest) -> NDArray[np.float64]:
+    """Score each test film by the share of COVID-19 among the training films of its view: AP is for the bedridden."""
+    return _looked_up(manifest, "view")
+
+
+def thumbnail(manifest: Manifest, *, on_film: Callable[[], object] | None = None) -> NDArray[np.float64]:
     """Score each test film by a logistic regression on its thumbnail, trained on the training films."""
     train, test = manifest.of("train"), manifest.of("test")
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
     classifier.fit(_thumbnails(manifest, train, on_film), [record.label for record in train])
-    probabilities = classifier.predict_proba(_thumbnails(manifest, test, on_film))[:, 1]
-    return _report(test, probabilities)
+    probabilities: NDArray[np.float64] = classifier.predict_proba(_thumbnails(manifest, test, on_film))[:, 1]
+    return probabilities
+
+
+def _looked_up(manifest: Manifest, attribute: str) -> NDArray[np.float64]:
+    labels: defaultdict[str, list[int]] = defaultdict(list)
+    for record in manifest.of("train"):
+        labels[getattr(record, attribute)].append(record.label)
+    share = {value: float(np.mean(of_value)) for value, of_value in labels.items()}
+    return np.array([share.get(getattr(record, attribute), _PRIOR) for record in manifest.of("test")])
 
 
 def _thumbnails(
@@ -44,8 +51,3 @@ def _thumbnails(
         if on_film:
             on_film()
     return np.array(rows)  # (n, 24²)
-
-
-def _report(records: Sequence[Record], probabilities: NDArray[np.float64]) -> dict[str, Any]:
-    labels, groups = [record.label for record in records], [record.group for record in records]
-    return metrics.report(labels, probabilities, groups, threshold=0.5)

@@ -100,7 +100,9 @@ def _result(m: Numbers) -> Iterator[str]:
     yield "| | value |\n|---|---|"
     for key, words in _NAMES.items():
         yield f"| {words} | {_estimate(pooled[key])} |"
-    yield "\n| shown as | above the band | uncertain | below the band |\n|---|---|---|---|"
+    yield ""
+    yield from _prevalence(pooled)
+    yield "| shown as | above the band | uncertain | below the band |\n|---|---|---|---|"
     for name in ("COVID-19", "Non-COVID"):
         yield f"| {name} | {found[name]['above']} | {found[name]['uncertain']} | {found[name]['below']} |"
     yield ""
@@ -110,12 +112,35 @@ _NAMES = {
     "auc": "ROC AUC",
     "sensitivity": "sensitivity",
     "specificity": "specificity",
+    "balanced_accuracy": "balanced accuracy",
+    "brier_skill": "Brier skill against the prior (1 is perfect, 0 is knowing the prevalence only)",
+    "log_loss": "log loss, nats",
+    "calibration_slope": "calibration slope (1 is calibrated; below 1: too sure)",
+    "calibration_intercept": "calibration intercept (0 is calibrated; below 0: scores too high)",
+    "ece": "ECE, 15 bins of equally many films",
+}
+# What changes with the share of COVID-19 among the films: never without it.
+_AT_PREVALENCE = {
+    "ppv": "positive predictive value",
+    "npv": "negative predictive value",
     "accuracy": "accuracy",
-    "ppv": "positive predictive value, at the prevalence of these films",
-    "npv": "negative predictive value, at the prevalence of these films",
     "f1_covid": "F1 of COVID-19",
     "f1_noncovid": "F1 of Non-COVID",
 }
+
+
+def _prevalence(pooled: Numbers) -> Iterator[str]:
+    """Measured with its interval; by formula from sensitivity and specificity elsewhere."""
+    others = sorted(pooled["at_prevalence"])
+    measured = f"at {pooled['prevalence']:.1%} COVID-19, as measured"
+    yield f"A perfectly calibrated model would show an ECE of {pooled['ece_if_calibrated']:.3f} on so many films.\n"
+    yield "What depends on the prevalence:\n"
+    yield f"| | {measured} | " + " | ".join(f"at {float(other):.0%}, by formula" for other in others) + " |"
+    yield "|---|---|" + "---|" * len(others)
+    for key, words in _AT_PREVALENCE.items():
+        cells = "".join(f" {pooled['at_prevalence'][other][key]:.3f} |" for other in others)
+        yield f"| {words} | {_estimate(pooled[key])} |{cells}"
+    yield f"| PR AUC | {_estimate(pooled['pr_auc'])} |" + " – |" * len(others) + "\n"
 
 
 def _baselines(m: Numbers) -> Iterator[str]:
@@ -134,12 +159,23 @@ def _baselines(m: Numbers) -> Iterator[str]:
         ("this network", m["pooled"]),
         ("the source's name, no pixels (threshold 0.5)", source),
         ("24 × 24 thumbnail, logistic regression (threshold 0.5)", thumbnail),
+        ("the view's name (AP, PA, unknown), no pixels (threshold 0.5)", m["baselines"]["view"]),
     ):
         yield (
             f"| {words} | "
             + " | ".join(_estimate(report[k]) for k in ("auc", "sensitivity", "specificity"))
             + " |"
         )
+    yield from _above(m)
+
+
+def _above(m: Numbers) -> Iterator[str]:
+    yield "\nHow far the network's AUC is above the best of them on the same films (paired, over groups):\n"
+    yield "| films | best without lungs | its AUC | the network's AUC minus that |\n|---|---|---|---|"
+    for name, row in m["above_baselines"].items():
+        if row:
+            best = row["best"]
+            yield f"| {name} | {best} | {row['aucs'][best]:.3f} | {_estimate(row['difference'])} |"
     yield ""
 
 
@@ -157,6 +193,13 @@ def _sources(m: Numbers) -> Iterator[str]:
         n = report["confusion"]
         cells = " | ".join(_estimate(report[k]) for k in ("auc", "sensitivity", "specificity"))
         yield f"| {source} | {n['tp'] + n['fn']} | {n['fp'] + n['tn']} | {cells} |"
+    yield ""
+    views = m["by"].get("view", {})
+    if views:
+        yield "By view, all sources:\n\n| view | films | AUC | sensitivity | specificity |\n|---|---|---|---|---|"
+    for view, report in views.items():
+        cells = " | ".join(_estimate(report[k]) for k in ("auc", "sensitivity", "specificity"))
+        yield f"| {view} | {report['n']} | {cells} |"
     yield ""
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ml.images import decode, to_gray8
+from ml.images import RefusedFilmError, decode, to_gray8
 
 SPLITS = ("train", "val", "test")
 LABELS = {"noncovid": 0, "covid": 1}
@@ -41,6 +41,7 @@ class Record:
     finding: str = ""
     licence: str = ""
     view: str = ""
+    line: int = 0  # of the manifest file
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class Manifest:
         Raises
         ------
         ManifestError
-            Missing file or column, unknown label or split, a file named twice, no film, or a leak between splits.
+            Missing file or column, unknown label or split, a file named twice, no film, a patient with both labels,
+            or a leak between splits.
         """
         try:
             data = path.read_bytes()
@@ -74,18 +76,50 @@ class Manifest:
         return manifest
 
     def check(self) -> None:
-        """Raise ManifestError if a file is named twice, nothing is named, or something crosses from split to split."""
+        """Raise ManifestError if a file is named twice, nothing is named, a patient is both, or something leaks."""
         if not self.records:
             raise ManifestError("the manifest names no film")
         twice = [file for file, n in Counter(r.file for r in self.records).items() if n > 1]
         if twice:
-            raise ManifestError(f"the manifest names {twice[0]} twice")
+            raise ManifestError(f"the manifest names {twice[0]} twice{self._lines('file', twice[0])}")
         for unit in _KEPT_TOGETHER:
             leaks = leaks_of(self.records, unit)
             if leaks:
                 raise ManifestError(
                     f"{len(leaks)} {unit} values lie in more than one split, such as {leaks[0]}"
+                    f"{self._lines(unit, leaks[0])}: give them one split"
                 )
+        both = _values_with_several(self.records, "patient", "label")
+        if both:
+            raise ManifestError(
+                f"patient {both[0]} has COVID-19 and Non-COVID films{self._lines('patient', both[0])}: "
+                "a patient with a COVID-19 film is not Non-COVID; leave the other films out"
+            )
+
+    def require_trainable(self) -> None:
+        """Raise ManifestError if a film is missing, or a class has no film to train on or to choose thresholds with.
+
+        Films themselves are opened by `films_of`, also before any training starts.
+        """
+        missing = [record for record in self.records if not (self.root / record.file).is_file()]
+        if missing:
+            first = missing[0]
+            raise ManifestError(
+                f"{len(missing)} films are missing, such as {first.file} (line {first.line}): "
+                f"paths count from {self.root}; mend the path or leave the row out"
+            )
+        for split in ("train", "val"):
+            labels = {record.label for record in self.of(split)}
+            for word, label in LABELS.items():
+                if label not in labels:
+                    raise ManifestError(
+                        f"split {split} has no {word} film: nothing can be learned from one class"
+                    )
+
+    def _lines(self, attribute: str, value: str) -> str:
+        """' (lines 2, 7)': where a person finds the rows."""
+        lines = [r.line for r in self.records if getattr(r, attribute) == value and r.line]
+        return f" (lines {', '.join(map(str, lines[:4]))})" if lines else ""
 
     def of(self, split: str) -> tuple[Record, ...]:
         """The films of one split, in the order of the file.
@@ -117,16 +151,22 @@ def _record(path: Path, line: int, row: dict[str, str]) -> Record:
         finding=row.get("finding") or "",
         licence=row.get("licence") or "",
         view=row.get("view") or "",
+        line=line,
     )
 
 
 def leaks_of(records: Sequence[Record], unit: str) -> list[str]:
     """Values of `unit` (group, patient, sha256) that occur in more than one split."""
-    splits: defaultdict[str, set[str]] = defaultdict(set)
+    return _values_with_several(records, unit, "split")
+
+
+def _values_with_several(records: Sequence[Record], unit: str, attribute: str) -> list[str]:
+    """Values of `unit` whose films differ in `attribute`."""
+    seen: defaultdict[str, set[object]] = defaultdict(set)
     for record in records:
         if value := getattr(record, unit):
-            splits[value].add(record.split)
-    return sorted(value for value, where in splits.items() if len(where) > 1)
+            seen[value].add(getattr(record, attribute))
+    return sorted(value for value, found in seen.items() if len(found) > 1)
 
 
 def films_of(
@@ -141,8 +181,8 @@ def films_of(
 
     Raises
     ------
-    RefusedFilmError, OSError
-        If a film cannot be opened.
+    ManifestError
+        If a film cannot be opened: which row names it, and why.
     """
     names = "\n".join([manifest.sha256, *(record.file for record in records)])
     path = folder / f"films-{size}-{hashlib.sha256(names.encode()).hexdigest()[:16]}.npy"
@@ -151,13 +191,21 @@ def films_of(
         aside = path.with_suffix(".part")
         films = np.lib.format.open_memmap(aside, mode="w+", dtype=np.uint8, shape=(len(records), size, size))
         for i, record in enumerate(records):
-            films[i] = squashed(manifest.root / record.file, size)
+            films[i] = _opened(manifest, record, size)
             if on_film:
                 on_film()
         films.flush()
         aside.replace(path)
     kept: NDArray[np.uint8] = np.load(path, mmap_mode="r")
     return kept
+
+
+def _opened(manifest: Manifest, record: Record, size: int) -> NDArray[np.uint8]:
+    try:
+        return squashed(manifest.root / record.file, size)
+    except (RefusedFilmError, OSError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ManifestError(f"{record.file} (line {record.line}) cannot be opened: {why}") from error
 
 
 def squashed(path: Path, size: int) -> NDArray[np.uint8]:

@@ -4,16 +4,19 @@ Proportions carry Wilson's interval; AUC and F1, which are none, carry a bootstr
 are not independent, so whole groups are drawn.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import roc_auc_score
+from scipy.stats import rankdata
+
+from ml import scoring
 
 _Z = 1.959963984540054  # 97.5th percentile of the normal distribution
 N_BOOTSTRAP = 1000
+PREVALENCES = (0.1, 0.3)  # at which numbers that depend on it are given beside the measured one
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ def wilson(k: int, n: int) -> Estimate:
     p, z2 = k / n, _Z**2
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = _Z / (1 + z2 / n) * (p * (1 - p) / n + z2 / (4 * n * n)) ** 0.5
-    return Estimate(p, max(0.0, centre - half), min(1.0, centre + half))
+    # The ends are exact where nothing or everything was counted; a rounding must not put them inside.
+    return Estimate(p, centre - half if k else 0.0, centre + half if k < n else 1.0)
 
 
 def confusion(labels: ArrayLike, probabilities: ArrayLike, *, threshold: float) -> Confusion:
@@ -92,9 +96,15 @@ def confusion(labels: ArrayLike, probabilities: ArrayLike, *, threshold: float) 
 
 
 def auc(labels: ArrayLike, probabilities: ArrayLike) -> float | None:
-    """Area under the ROC curve; None unless both classes are there."""
-    y = np.asarray(labels)
-    return float(roc_auc_score(y, probabilities)) if 0 < y.sum() < len(y) else None
+    """Area under the ROC curve by the ranks (Mann & Whitney), ties counted half; None unless both classes are there.
+
+    The bootstrap asks thousands of times, so this does without the checks of a library.
+    """
+    y = np.asarray(labels, dtype=bool)
+    m, n = int(y.sum()), int((~y).sum())
+    if not m or not n:
+        return None
+    return float((rankdata(probabilities)[y].sum() - m * (m + 1) / 2) / (m * n))
 
 
 def bootstrap(
@@ -113,18 +123,36 @@ def bootstrap(
     groups
         The group of each film.
     """
+    return bootstrap_all(lambda chosen: {"": number(chosen)}, groups, seed=seed, n_draws=n_draws)[""]
+
+
+def bootstrap_all(
+    numbers: Callable[[NDArray[np.int64]], Mapping[str, float | None]],
+    groups: ArrayLike,
+    *,
+    seed: int,
+    n_draws: int = N_BOOTSTRAP,
+) -> dict[str, Estimate]:
+    """As `bootstrap`, for several numbers on the same draws."""
     _, members = np.unique(np.asarray(groups), return_inverse=True)
     order = np.argsort(members, kind="stable")
     films = np.split(order, np.cumsum(np.bincount(members))[:-1])  # films of each group
-    value = number(np.arange(len(members)))
-    if value is None:
-        return Estimate(None, None, None)
+    values = numbers(np.arange(len(members)))
+    if all(value is None for value in values.values()):
+        return {name: Estimate(None, None, None) for name in values}
     random = np.random.default_rng(seed)
     draws = [
-        number(np.concatenate([films[g] for g in random.integers(len(films), size=len(films))]))
+        numbers(np.concatenate([films[g] for g in random.integers(len(films), size=len(films))]))
         for _ in range(n_draws)
     ]
-    low, high = np.percentile([draw for draw in draws if draw is not None], (2.5, 97.5))
+    return {name: _interval(value, [draw[name] for draw in draws]) for name, value in values.items()}
+
+
+def _interval(value: float | None, draws: Sequence[float | None]) -> Estimate:
+    drawn = [draw for draw in draws if draw is not None]
+    if value is None or not drawn:
+        return Estimate(value, None, None)
+    low, high = np.percentile(drawn, (2.5, 97.5))
     return Estimate(value, float(low), float(high))
 
 
@@ -179,17 +207,54 @@ def _balance(counts: Confusion) -> float:
 def report(
     labels: ArrayLike, probabilities: ArrayLike, groups: ArrayLike, *, threshold: float, seed: int = 0
 ) -> dict[str, Any]:
-    """Every number of one set of films at one threshold, ready for JSON; each is {value, low, high}."""
+    """Every number of one set of films at one threshold, ready for JSON; each is {value, low, high}.
+
+    Numbers that depend on prevalence stand under `at_prevalence`: as measured, and by formula at 10 % and 30 %.
+    """
     y, p = np.asarray(labels), np.asarray(probabilities)
     counts = confusion(y, p, threshold=threshold)
-    names = ("sensitivity", "specificity", "accuracy", "ppv", "npv")
-    numbers = {name: asdict(getattr(counts, name)) for name in names}
+    rates = {name: getattr(counts, name) for name in ("sensitivity", "specificity", "accuracy", "ppv", "npv")}
 
-    def counted(chosen: NDArray[np.int64]) -> Confusion:
-        return confusion(y[chosen], p[chosen], threshold=threshold)
+    def drawn(chosen: NDArray[np.int64]) -> dict[str, float | None]:
+        return _numbers(y[chosen], p[chosen], threshold)
 
-    numbers["f1_covid"] = asdict(bootstrap(lambda i: counted(i).f1_covid, groups, seed=seed))
-    numbers["f1_noncovid"] = asdict(bootstrap(lambda i: counted(i).f1_noncovid, groups, seed=seed))
-    numbers["auc"] = asdict(bootstrap(lambda i: auc(y[i], p[i]), groups, seed=seed))
-    n_groups = len(np.unique(np.asarray(groups)))
-    return {"n": len(y), "n_groups": n_groups, "threshold": threshold, "confusion": asdict(counts), **numbers}
+    estimates = rates | bootstrap_all(drawn, groups, seed=seed)
+    return {
+        "n": len(y),
+        "n_groups": len(np.unique(np.asarray(groups))),
+        "threshold": threshold,
+        "confusion": asdict(counts),
+        **{name: asdict(estimate) for name, estimate in estimates.items()},
+        "ece_if_calibrated": scoring.ece_of_perfect(p, seed=seed),
+        "prevalence": float(y.mean()),
+        "at_prevalence": _at_prevalence(counts),
+    }
+
+
+def _numbers(y: NDArray[Any], p: NDArray[Any], threshold: float) -> dict[str, float | None]:
+    """What carries a bootstrap interval: whatever is no plain proportion."""
+    counts = confusion(y, p, threshold=threshold)
+    line = scoring.calibration_line(y, p)
+    rates = counts.sensitivity.value, counts.specificity.value
+    return {
+        "auc": auc(y, p),
+        "pr_auc": scoring.pr_auc(y, p),
+        "f1_covid": counts.f1_covid,
+        "f1_noncovid": counts.f1_noncovid,
+        "balanced_accuracy": None if None in rates else (rates[0] + rates[1]) / 2,  # type: ignore[operator]
+        "log_loss": scoring.log_loss(y, p),
+        "brier_skill": scoring.brier_skill(y, p),
+        "calibration_slope": line[0] if line else None,
+        "calibration_intercept": line[1] if line else None,
+        "ece": scoring.ece(y, p),
+    }
+
+
+def _at_prevalence(counts: Confusion) -> dict[str, dict[str, float]]:
+    sensitivity, specificity = counts.sensitivity.value, counts.specificity.value
+    if sensitivity is None or specificity is None:
+        return {}
+    return {
+        f"{prevalence:.2f}": dict(scoring.at_prevalence(sensitivity, specificity, prevalence))
+        for prevalence in PREVALENCES
+    }

@@ -83,6 +83,7 @@ def fit(
     if task.config.threads is not None:
         torch.set_num_threads(task.config.threads)
     commit = commit_of_code()
+    task.manifest.require_trainable()
     records = task.manifest.of("train")
     films = films_of(task.manifest, records, size=task.preprocessing.size, folder=task.cache)
     val_records = task.manifest.of("val")

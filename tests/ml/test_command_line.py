@@ -98,7 +98,8 @@ def test_evaluate_and_the_card(tiny_manifest: Path, tmp_path: Path) -> None:
     }
     header = checkpoints.write_tiny_checkpoint(checkpoint, provenance=provenance)
     words = ["evaluate", "--manifest", str(tiny_manifest), "--checkpoint", str(checkpoint)]
-    assert main([*words, "--out", str(out), "--card", str(card)]) == 0
+    figures = ["--figures", str(tmp_path / "figures")]
+    assert main([*words, "--out", str(out), "--card", str(card), *figures]) == 0
 
     measured = json.loads(out.read_text())
     assert measured["checkpoint"]["sha256"] == header.sha256
@@ -115,13 +116,31 @@ def test_evaluate_and_the_card(tiny_manifest: Path, tmp_path: Path) -> None:
     # Both sources hold as many films of each class, so that the source tells nothing here.
     assert measured["baselines"]["source"]["auc"]["value"] == 0.5
 
+    # Divided by each attribute, the films are all there again.
+    for attribute in ("source", "view", "finding"):
+        assert sum(report["n"] for report in measured["by"][attribute].values()) == 8
+    assert sorted(measured["by"]["source"]) == ["harbour", "hill"]
+    assert sorted(measured["above_baselines"]) == ["harbour", "hill", "pooled"]
+    pooled = measured["above_baselines"]["pooled"]
+    assert pooled["aucs"][pooled["best"]] == max(pooled["aucs"].values())
+
     text = card.read_text(encoding="utf-8")
     assert header.sha256 in text
+    assert "A perfectly calibrated model would show an ECE of" in text
+    assert "| at 10%, by formula | at 30%, by formula |" in text
     assert "Knowing only the source, without reading a pixel, scores a pooled AUC of 0.500" in text
     assert "Not measured on unseen hospitals" in text
     assert "For research" in text or "research only" in text
     c = measured["pooled"]["confusion"]
     assert f"| is COVID-19 | {c['tp']} | {c['fn']} |" in text
+
+
+def test_films_are_not_divided_by_what_they_do_not_state(
+    tiny_manifest: Path, tiny_checkpoint: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = ["evaluate", "--manifest", str(tiny_manifest), "--checkpoint", str(tiny_checkpoint)]
+    assert main([*words, "--out", str(tmp_path / "o.json"), "--by", "source,scanner"]) == 1
+    assert "films are divided by source, view, finding, not by scanner" in caplog.text
 
 
 def test_train_writes_a_checkpoint_and_says_how_it_goes(

@@ -1,3 +1,4 @@
+import re
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import pytest
 import torch
 
 from ml.data import FilmDataset, Manifest, ManifestError, balanced_weights, films_of, leaks_of
-from ml.images import RefusedFilmError, decode, to_gray8
+from ml.images import decode, to_gray8
 from ml.preprocessing import Preprocessing
 
 
@@ -36,16 +37,39 @@ def test_films_labels_and_splits_are_read(tiny_manifest: Path) -> None:
         ([], "names no film"),
         (["a.png,sick,train,p1"], "line 2: label 'sick'"),
         (["a.png,covid,train,p1", "b.png,covid,exam,p2"], "line 3: label 'covid' or split 'exam'"),
-        (["a.png,covid,train,p1", "a.png,covid,train,p1"], "names a.png twice"),
+        (["a.png,covid,train,p1", "a.png,covid,train,p1"], "names a.png twice (lines 2, 3)"),
         (
             ["a.png,covid,train,p1", "b.png,covid,test,p1"],
-            "1 patient values lie in more than one split, such as p1",
+            "1 patient values lie in more than one split, such as p1 (lines 2, 3): give them one split",
+        ),
+        (
+            ["a.png,covid,train,p1", "b.png,covid,train,p2", "c.png,noncovid,train,p1"],
+            "patient p1 has COVID-19 and Non-COVID films (lines 2, 4)",
         ),
     ],
 )
 def test_a_bad_manifest_is_refused_in_words(tmp_path: Path, lines: list[str], words: str) -> None:
-    with pytest.raises(ManifestError, match=words):
+    with pytest.raises(ManifestError, match=re.escape(words)):
         Manifest.load(manifest(tmp_path, *lines))
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (
+            ["a.png,covid,train,p1", "gone.png,noncovid,train,p2"],
+            "1 films are missing, such as gone.png (line 3)",
+        ),
+        (["a.png,covid,train,p1", "b.png,covid,val,p2"], "split train has no noncovid film"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_said_before_training(
+    tmp_path: Path, lines: list[str], words: str
+) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(b"a film")
+    with pytest.raises(ManifestError, match=re.escape(words)):
+        Manifest.load(manifest(tmp_path, *lines)).require_trainable()
 
 
 def test_a_missing_file_or_column_or_split_is_named(tmp_path: Path) -> None:
@@ -85,7 +109,7 @@ def test_films_are_kept_as_they_will_be_served(tiny_manifest: Path, tmp_path: Pa
 def test_a_film_that_cannot_be_opened_leaves_no_half_made_cache(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no film")
     films = Manifest.load(manifest(tmp_path, "a.png,covid,train,p1"))
-    with pytest.raises(RefusedFilmError):
+    with pytest.raises(ManifestError, match=r"a\.png \(line 2\) cannot be opened: Not a PNG"):
         films_of(films, films.records, size=32, folder=tmp_path / "cache")
     assert not list((tmp_path / "cache").glob("*.npy"))
 

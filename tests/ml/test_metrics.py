@@ -47,6 +47,13 @@ def test_wilson_intervals_are_those_worked_by_hand(k: int, n: int, low: float, h
     assert (estimate.value, estimate.low, estimate.high) == pytest.approx((k / n, low, high), abs=5e-5)
 
 
+def test_an_interval_holds_its_own_proportion() -> None:
+    for n in range(1, 400):
+        for k in {0, 1, n // 2, n - 1, n}:
+            estimate = metrics.wilson(k, n)
+            assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
+
+
 def test_nothing_to_count_gives_no_number() -> None:
     assert metrics.wilson(0, 0).value is None
     assert metrics.auc([1, 1], [0.2, 0.3]) is None

@@ -11,7 +11,7 @@ from torch import Generator
 
 from ml import augment, checkpoint, train
 from ml.config import PAPER_RECIPE, AugmentConfig, ModelConfig, TrainConfig
-from ml.data import Manifest, films_of
+from ml.data import Manifest, ManifestError, films_of
 from ml.images import decode
 from ml.model import NetVLAD
 from ml.predict import Predictor
@@ -155,6 +155,15 @@ def test_the_papers_recipe_runs(tiny_manifest: Path, cache: Path, tmp_path: Path
     )
     assert steps == [(1, 1)]
     assert (config.learning_rate, config.head_learning_rate, config.momentum) == (1e-4, 1e-4, 0.9)
+
+
+def test_a_film_that_is_missing_stops_a_run_before_it_begins(tiny_manifest: Path, tmp_path: Path) -> None:
+    films = Manifest.load(tiny_manifest)
+    first, *rest = films.records
+    gone = replace(films, records=(replace(first, file="gone.png"), *rest))
+    with pytest.raises(ManifestError, match=r"gone\.png \(line 2\)"):
+        fit(Task(gone, MODEL, QUICK, tmp_path / "run", tmp_path / "cache"))
+    assert not (tmp_path / "run").exists() and not (tmp_path / "cache").exists()
 
 
 def test_a_pretrained_row_wants_weights(tiny_manifest: Path, tmp_path: Path) -> None:
