@@ -24,13 +24,18 @@ if TYPE_CHECKING:
 
     from ml.checkpoint import Header
     from ml.film import DicomFacts, Film
+    from ml.formats import RefusedFilmError
     from ml.predict import Predictor
 
 log = logging.getLogger(__name__)
 
 
 class FilmRefusedError(Exception):
-    """A film that is turned away; `str()` is the sentence for the person who sent it."""
+    """A film that is turned away; `str()` is the sentence for whoever sent it, `code` the reason for programs."""
+
+    def __init__(self, sentence: str, *, code: str = "refused") -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 class NoCheckpointError(Exception):
@@ -48,6 +53,7 @@ class Developed:
     window_low: float
     window_high: float
     pixel_sha256: str
+    appearance: str
     facts: DicomFacts | None
 
 
@@ -108,11 +114,15 @@ def develop(source: Path, folder: Path, *, room: Sandbox | None = None) -> Devel
     try:
         return _in_darkroom(source, folder, room or darkroom())
     except RefusedFilmError as refused:
-        raise FilmRefusedError(str(refused)) from refused
+        raise _refused(refused) from refused
     except ChildTimeoutError:
-        raise FilmRefusedError(str(RefusedFilmError("timeout", seconds=settings.DECODE_TIMEOUT_S))) from None
+        raise _refused(RefusedFilmError("timeout", seconds=settings.DECODE_TIMEOUT_S)) from None
     except (ChildDiedError, MemoryError):
-        raise FilmRefusedError(str(RefusedFilmError("memory"))) from None
+        raise _refused(RefusedFilmError("memory")) from None
+
+
+def _refused(refused: RefusedFilmError) -> FilmRefusedError:
+    return FilmRefusedError(str(refused), code=refused.code)
 
 
 def _in_darkroom(source: Path, folder: Path, room: Sandbox) -> Developed:
@@ -139,20 +149,19 @@ def warm_darkroom() -> None:
 
 
 def _import_decoders() -> None:
-    from ml import gate, images  # noqa: F401
+    from ml import appearance, gate, images  # noqa: F401
 
 
 def _develop(source: Path, folder: Path, max_megapixels: int) -> Developed:
     """Runs in the child: decode, check, write."""
-    import hashlib
-
-    from ml import formats, gate, images
+    from ml import appearance, formats, gate, images
 
     with source.open("rb") as file:
         source_format = formats.sniff(file.read(formats.HEAD_BYTES)) or ""
     film = images.decode(source, limits=images.Limits(max_megapixels=max_megapixels))
     gate.check(film)
-    renditions.write(folder, pixels=film.pixels, gray8=images.to_gray8(film))
+    gray8 = images.to_gray8(film)
+    renditions.write(folder, pixels=film.pixels, gray8=gray8)
     return Developed(
         source_format=source_format,
         width=film.width,
@@ -160,9 +169,24 @@ def _develop(source: Path, folder: Path, max_megapixels: int) -> Developed:
         bits=film.bits,
         window_low=film.low,
         window_high=film.high,
-        pixel_sha256=hashlib.sha256(film.pixels.tobytes()).hexdigest(),
+        pixel_sha256=appearance.pixel_sha256(film.pixels),
+        appearance=appearance.appearance(gray8),
         facts=film.facts,
     )
+
+
+def not_assessed(facts: DicomFacts | None) -> str:
+    """Why the network does not look at a film, by its header; empty if it does."""
+    from ml.projection import not_frontal
+
+    return not_frontal(facts) if facts else ""
+
+
+def nearness() -> int:
+    """In how many bits of their appearance two films may differ to be near-duplicates."""
+    from ml.appearance import NEAR
+
+    return NEAR
 
 
 # --- the network ---

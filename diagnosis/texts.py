@@ -6,6 +6,8 @@ or 'clear' (A3), and a missing result says that it is not a negative one.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -33,6 +35,31 @@ NOT_RECEIVED = "Not received. Keep the file and try again (only 'accepted' means
 WAITING_FOR_ANALYSIS = "Accepted, waiting for analysis"
 STILL_READING = "Received, being read"
 ALREADY_HERE = "Already here: you can open it"
+ALREADY_HERE_NO_PATIENT = "Already here, without a patient: you can open it and add the patient number"
+STORED_ELSEWHERE = "This film is already stored. Ask your team's administrator for access."
+STOPPED_OTHER_PATIENT = (
+    "Stopped: this film is already stored under another patient. Check the patient before you go on. "
+    "An administrator has been told."
+)
+STOPPED_TWO_PATIENTS = (
+    "Stopped: the file names another patient than was named beside it. Nothing is stored. "
+    "Check the patient, then send the film again."
+)
+ACCEPTED = "Accepted"
+NO_PATIENT = "No patient in this file. Shown without prior films and never used for training."
+PATIENT_IN_CONFLICT = (
+    "The patient of this film has to be checked. Until then it is shown without prior films and not used for training. "
+    "An administrator has been told."
+)
+PIXELS_CHANGED = "The study has another picture of the same SOP Instance UID: both are kept. Compare them."
+# To administrators. These may leave the site by e-mail, so they name no patient.
+STOPPED_NOTICE = (
+    "An upload was stopped: its film is already stored under another patient. Find out whose film it is."
+)
+CONFLICT_NOTICE = (
+    "Study {number}: the {differs_in} differs from that of other films with the same patient number. "
+    "It is shown without a patient until you decide."
+)
 FILE_TOO_BIG = "Too big: {size_mb} MB; limit {limit_mb} MB. Send one film a file."
 NOT_READABLE = "This file could not be read after {attempts} tries. Export it again as DICOM or PNG."
 NO_TEAM = (
@@ -126,6 +153,20 @@ def without_result(status: str, *, ahead: int = 0, reason: str = "") -> Wording:
     }[status]
 
 
+def not_assessed(reason: str) -> Wording:
+    """A film that the AI does not look at, such as a lateral view. Another try would not help."""
+    return Wording(f"Not assessed: {reason}.", NO_RESULT, tone="failed")
+
+
+def films_of_study(n_assessed: int, not_assessed: Sequence[str]) -> str:
+    """'1 film', '2 frontal films, 1 lateral not assessed': rule A10."""
+    n_each = Counter(reason.removesuffix(" view") for reason in not_assessed)
+    left_out = [f"{n} {kind} not assessed" for kind, n in n_each.items()]
+    unit = "film" if n_assessed == 1 else "films"
+    first = f"{n_assessed} {'frontal ' if left_out else ''}{unit}"
+    return ", ".join([first, *left_out] if n_assessed or not left_out else left_out)
+
+
 def heatmap(*, rows: int, columns: int) -> str:
     return HEATMAP.format(cell_cm=round(FILM_WIDTH_CM / columns), rows=rows, columns=columns)
 
@@ -187,11 +228,6 @@ NOT_ASKED = Wording(
     tone="waiting",
     can_retry=True,
 )
-
-
-def not_assessed(reason: str) -> Wording:
-    """A film that the gate kept from the AI."""
-    return Wording(f"Not assessed: {reason}.", NO_RESULT, tone="failed")
 
 
 # --- reports ---

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ml.formats import RefusedFilmError
 
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 MIN_SIDE = 224  # the network's own input; less would be invented by enlargement
 
 
@@ -56,6 +57,11 @@ class DicomFacts:
     patient_orientation: str = ""
     burned_in_annotation: str = ""
     lossy: bool = False
+
+    @property
+    def is_secondary_capture(self) -> bool:
+        """A picture of a screen or of a scanned film, not what the detector gave (PS3.4 B.5)."""
+        return self.modality == "SC" or self.sop_class_uid.startswith(SECONDARY_CAPTURE)
 
 
 @dataclass(frozen=True, eq=False)

@@ -84,6 +84,10 @@ def test_services_behave_alike_on_postgresql(database):
         "tests/services/test_races.py",
         "tests/services/test_analysis.py",
         "tests/services/test_intake.py",
+        "tests/services/test_patients.py",
+        "tests/services/test_duplicates.py",
+        "tests/services/test_clusters.py",
+        "tests/services/test_filing.py",
     ]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", *tests]
     environment = {**os.environ, "DATABASE_URL": f"{database}/covidweb"}

@@ -17,7 +17,7 @@ from diagnosis.selectors.studies import (
     with_films,
 )
 from diagnosis.selectors.system import DAY, System, percentile, system
-from diagnosis.selectors.uploads import UploadState, recent_batches, uploads_of
+from diagnosis.selectors.uploads import UploadState, recent_batches, upload_state, uploads_of
 
 __all__ = [
     "DAY",
@@ -39,6 +39,7 @@ __all__ = [
     "study_for_page",
     "study_state",
     "system",
+    "upload_state",
     "uploads_of",
     "with_films",
 ]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
-from diagnosis import access
+from diagnosis import access, texts
 from diagnosis.models import Analysis, Instance, Prediction, Read, Study, User
 from diagnosis.states import JobStatus
 
@@ -39,10 +39,15 @@ class FilmState:
     analysis: Analysis | None
     prediction: Prediction | None
 
+    @property
+    def is_not_assessed(self) -> bool:
+        """Whether the AI never looks at this film; one that was analysed all the same has its answer."""
+        return bool(self.instance.not_assessed) and self.analysis is None
+
 
 @dataclass(frozen=True)
 class StudyState:
-    """A study as lists show it; `leading` is the instance whose score is the highest, else the first."""
+    """A study as lists show it; `leading` is the film whose score is the highest, else the first that is assessed."""
 
     study: Study
     films: list[FilmState] = field(default_factory=list)
@@ -52,7 +57,18 @@ class StudyState:
         scored = [film for film in self.films if film.prediction]
         if scored:
             return max(scored, key=lambda film: film.prediction.probability if film.prediction else 0)
-        return self.films[0] if self.films else None
+        assessed = [film for film in self.films if not film.is_not_assessed]
+        return next(iter(assessed or self.films), None)
+
+    @property
+    def words(self) -> str:
+        """'2 frontal films, 1 lateral not assessed' (rule A10)."""
+        left_out = [film.instance.not_assessed for film in self.films if film.is_not_assessed]
+        return texts.films_of_study(len(self.films) - len(left_out), left_out)
+
+    @property
+    def has_not_assessed(self) -> bool:
+        return any(film.is_not_assessed for film in self.films)
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,7 @@ def counts_since(since: datetime) -> dict[str, int]:
         "accepted": uploads.get(UploadStatus.ACCEPTED, 0),
         "refused": uploads.get(UploadStatus.REFUSED, 0),
         "duplicate": uploads.get(UploadStatus.DUPLICATE, 0),
+        "stopped": uploads.get(UploadStatus.STOPPED, 0),
         "analysed": jobs.get(JobStatus.SUCCEEDED, 0),
         "failed": jobs.get(JobStatus.FAILED, 0),
     }

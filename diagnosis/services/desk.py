@@ -5,14 +5,14 @@ Whatever must be asked is asked before the transaction, so that a clinician's up
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import models, transaction
 
-from diagnosis import dispatch, pseudonyms, texts
+from diagnosis import dispatch, engine, pseudonyms, texts
 from diagnosis.engine import Developed
 from diagnosis.models import (
     Analysis,
@@ -27,8 +27,13 @@ from diagnosis.models import (
     Team,
     User,
 )
+from diagnosis.services import clusters, filing, patients
 from diagnosis.services.manifests import Row, RowError
+from diagnosis.services.patients import Claim
 from diagnosis.states import PatientOrigin, StudyStatus
+
+if TYPE_CHECKING:
+    from ml.film import DicomFacts
 
 M = TypeVar("M", bound=models.Model)
 
@@ -51,9 +56,9 @@ class Film:
     instance: Instance | None = None
 
     @property
-    def sex(self) -> str:
-        facts = self.developed.facts if self.developed else None
-        return self.row.sex or (facts.sex[:1].upper() if facts else "")
+    def facts(self) -> DicomFacts | None:
+        """The header of a DICOM film that is developed."""
+        return self.developed.facts if self.developed else None
 
 
 class AlreadyHereError(Exception):
@@ -82,14 +87,15 @@ class Desk:
     series: dict[tuple[Any, str], Series] = field(default_factory=dict)
     pixels: dict[str, Instance] = field(default_factory=dict)
     labels: dict[tuple[Any, str], str] = field(default_factory=dict)
+    completed: dict[str, Patient] = field(default_factory=dict)
 
     def look_up(self, films: Sequence[Film], *, present: Iterable[Instance] = ()) -> None:
         """Ask once for all that `films`, and those `present` already, may meet."""
         self.sources |= {s.slug: s for s in found(Source, "slug", (film.row.source for film in films))}
-        self.patients |= {p.key: p for p in found(Patient, "key", map(self._key, films))}
-        self.studies |= {s.uid_hash: s for s in found(self._active, "uid_hash", map(self._uid_hash, films))}
+        self.patients |= {p.key: p for p in found(Patient, "key", (self._claim(film).key for film in films))}
+        self.studies |= {s.uid_hash: s for s in found(self._active, "uid_hash", self._study_hashes(films))}
         developed = [film.developed for film in films if film.developed]
-        self.pixels |= known(self.team, "pixel_sha256", (d.pixel_sha256 for d in developed))
+        self.pixels |= known("pixels_once", (d.pixel_sha256 for d in developed))
         mine = {study.pk: study for study in self.studies.values()}
         self.series |= {(s.study_id, s.uid_hash): s for s in found(Series, "study", mine) if s.uid_hash}
         met = [*mine, *(i.series.study_id for i in (*self.pixels.values(), *present))]
@@ -100,27 +106,28 @@ class Desk:
         """Make the rows of one film, unwritten. Raises RowError or AlreadyHereError, and has made nothing then."""
         developed = film.developed
         assert developed is not None
-        key = self._checked_key(film)
+        claim = self._checked_claim(film)
         copy = self.pixels.get(developed.pixel_sha256)
         if copy is not None:
-            if key_of(copy) != key:
+            owner = owner_of(copy)
+            if claim.key and owner and not claim.is_of(*owner):
                 raise RowError(texts.ROW_OTHER_PATIENT)
             raise AlreadyHereError(copy)
-        uid_hash = self._uid_hash(film)
-        study = self.studies.get(uid_hash) if uid_hash else None
+        differs_in = self._differences(claim)
+        hashed = self._study_hash(film, claim, is_conflict=bool(differs_in))
+        study = self.studies.get(hashed) if hashed else None
         self._refuse_other_label(study, film.row)
-        study = study or self._new_study(film, key, uid_hash)
+        study = study or self._new_study(film, claim, hashed, differs_in)
         self._read(study, film.row)
         film.instance = self.pixels[developed.pixel_sha256] = self._new_instance(film, developed, study)
-        if self.analyse:
+        if self.analyse and not film.instance.not_assessed:
             self._make(Analysis, instance=film.instance, requested_by=self.by, priority=AFTER_CLINICIANS)
 
     def recognise(self, film: Film, instance: Instance) -> None:
         """A film that is here keeps its study; what the line says of it must agree, and its label is added once."""
-        study = instance.series.study
-        stated = self._key(film)
-        is_from_table = study.patient_origin == PatientOrigin.TABLE and film.row.patient_id
-        if is_from_table and stated != key_of(instance):
+        study, claim, owner = instance.series.study, self._claim(film), owner_of(instance)
+        is_said = claim.key and owner and study.patient_origin != PatientOrigin.MOVED
+        if owner and is_said and claim.key != owner[0] and claim.record_hash != owner[1]:
             raise RowError(texts.ROW_OTHER_PATIENT)
         self._refuse_other_label(study, film.row)
         self._read(study, film.row)
@@ -130,6 +137,10 @@ class Desk:
         """All rows, or none."""
         for model in WRITTEN:
             model._default_manager.bulk_create(self.made.get(model, []), batch_size=AT_ONCE)
+        for patient in self.completed.values():
+            patient.save(update_fields=["sex", "birth_hash"])
+        for instance in self.made.get(Instance, []):
+            clusters.join(instance)
         if self.made.get(Analysis):
             dispatch.analyse_waiting()
 
@@ -142,80 +153,97 @@ class Desk:
         self.made.setdefault(model, []).append(row)
         return row
 
+    def _study_hashes(self, films: Sequence[Film]) -> Iterator[str]:
+        for film in films:
+            yield self._study_hash(film, claim := self._claim(film))
+            yield self._study_hash(film, claim, is_conflict=True)
+
     # --- whose film it is ---
 
-    def _key(self, film: Film) -> str:
-        """A number in the header goes before the line's: it says who gave it. Empty: no patient."""
-        facts = film.developed.facts if film.developed else None
-        sent = pseudonyms.patient_key(issuer=facts.issuer, patient_id=facts.patient_id) if facts else None
-        issuer = film.row.source if self.issuer is None else self.issuer
-        return sent or pseudonyms.patient_key(issuer=issuer, patient_id=film.row.patient_id) or ""
+    def _claim(self, film: Film) -> Claim:
+        """A number in the header goes before the line's: it says who gave it."""
+        row, facts = film.row, film.facts
+        sex = row.sex or (patients.sex_of(facts.sex) if facts else "")
+        if facts and (key := patients.key_of_typed(facts.patient_id, issuer=facts.issuer)):
+            record, birth = pseudonyms.record_hash(facts.patient_id), pseudonyms.birth_hash(facts.birth_date)
+            return Claim(key, record, PatientOrigin.HEADER, sex, birth)
+        issuer = row.source if self.issuer is None else self.issuer
+        key = patients.key_of_typed(row.patient_id, issuer=issuer)
+        return Claim(key, patients.record_of_typed(row.patient_id), PatientOrigin.TABLE if key else "", sex)
 
-    def _checked_key(self, film: Film) -> str:
-        facts = film.developed.facts if film.developed else None
-        stated = pseudonyms.normalised(film.row.patient_id)
-        sent = pseudonyms.normalised(facts.patient_id) if facts else ""
-        if _is_number(stated) and _is_number(sent) and stated != sent:
+    def _checked_claim(self, film: Film) -> Claim:
+        stated = pseudonyms.record_hash(film.row.patient_id)
+        sent = pseudonyms.record_hash(film.facts.patient_id) if film.facts else ""
+        if stated and sent and stated != sent:
             raise RowError(texts.ROW_OTHER_NUMBER)
-        return self._key(film)
+        return self._claim(film)
 
-    def _patient(self, film: Film, key: str) -> Patient:
-        if key not in self.patients:
-            self.patients[key] = self._make(
-                Patient, key=key, pseudonym=pseudonyms.pseudonym_of(key), sex=film.sex
-            )
-        return self.patients[key]
+    def _differences(self, claim: Claim) -> str:
+        patient = self.patients.get(claim.key)
+        return patients.differences(patient, claim) if patient else ""
+
+    def _patient(self, claim: Claim) -> Patient:
+        """The patient of this key, made if need be; what is first stated of sex and birth is kept."""
+        known = self.patients.get(claim.key)
+        if known is None:
+            stated = {"sex": claim.sex, "birth_hash": claim.birth_hash}
+            pseudonym = pseudonyms.pseudonym_of(claim.key)
+            known = self._make(Patient, key=claim.key, pseudonym=pseudonym, **stated)
+            self.patients[claim.key] = known
+        elif not patients.differences(known, claim):
+            before = known.sex, known.birth_hash
+            known.sex, known.birth_hash = known.sex or claim.sex, known.birth_hash or claim.birth_hash
+            if known.pk and before != (known.sex, known.birth_hash):
+                self.completed[claim.key] = known
+        return known
 
     # --- its rows ---
 
-    def _new_study(self, film: Film, key: str, uid_hash: str) -> Study:
-        row, facts = film.row, film.developed.facts if film.developed else None
-        patient = self._patient(film, key) if key else None
-        is_other = bool(patient and patient.sex and film.sex and patient.sex != film.sex)
+    def _new_study(self, film: Film, claim: Claim, hashed: str, differs_in: str) -> Study:
+        row, facts = film.row, film.facts
+        patient = self._patient(claim) if claim.key else None
+        sent = filing.as_sent(facts)
+        age = row.age_years if row.age_years is not None else sent.get("age_years")
         study = self._make(
             Study,
             team=self.team,
-            patient=None if is_other else patient,
-            patient_origin=self._origin(film) if patient else "",
+            patient=None if differs_in else patient,
+            patient_origin=claim.origin,
+            record_hash=claim.record_hash,
             source=self._source(row),
-            uid_hash=uid_hash,
+            uid_hash=hashed,
             uploaded_by=self.by,
-            sex=film.sex,
-            age_years=row.age_years if row.age_years is not None or facts is None else facts.age_years,
-            acquired_date=(facts.acquisition_date or facts.study_date)[:8] if facts else "",
-            acquired_time=_time_of(facts) if facts else "",
+            **{**sent, "sex": claim.sex, "age_years": age},
         )
-        if patient and is_other:
+        if patient and differs_in:
             # Rule A5: not linked, but listed.
-            self._make(IdentityConflict, study=study, patient=patient, differs_in="sex")
-        if uid_hash:
-            self.studies[uid_hash] = study
-        self._make(
-            Event, kind="study", object_id=study.pk, old="", new="imported", by=self.by, reason=row.source
-        )
+            self._make(IdentityConflict, study=study, patient=patient, differs_in=differs_in)
+        if hashed:
+            self.studies[hashed] = study
+        said = {"old": "", "new": "imported", "by": self.by, "reason": row.source}
+        self._make(Event, kind="study", object_id=study.pk, **said)
         return study
-
-    def _origin(self, film: Film) -> str:
-        facts = film.developed.facts if film.developed else None
-        is_sent = facts is not None and _is_number(pseudonyms.normalised(facts.patient_id))
-        return PatientOrigin.HEADER if is_sent else PatientOrigin.TABLE
 
     def _new_instance(self, film: Film, developed: Developed, study: Study) -> Instance:
         facts = developed.facts
-        series_uid = _uid_hash("series", facts.series_uid) if facts else ""
+        series_uid = filing.uid_hash("series", facts.series_uid) if facts else ""
         series = self.series.get((study.pk, series_uid)) if series_uid else None
         if series is None:
             series = self._make(
                 Series, study=study, uid_hash=series_uid, modality=facts.modality if facts else ""
             )
             self.series[study.pk, series_uid] = series
-        return self._make(
+        instance = self._make(
             Instance,
             series=series,
-            uid_hash=_uid_hash("instance", facts.sop_uid) if facts else "",
+            uid_hash=filing.uid_hash("instance", facts.sop_uid) if facts else "",
             source_format=developed.source_format,
             sha256=film.sha256,
             pixel_sha256=developed.pixel_sha256,
+            pixels_once=developed.pixel_sha256,
+            is_lossy=facts.lossy if facts else developed.source_format == "jpeg",
+            is_screenshot=bool(facts and facts.is_secondary_capture),
+            not_assessed=engine.not_assessed(facts),
             width=developed.width,
             height=developed.height,
             bits=developed.bits,
@@ -224,6 +252,8 @@ class Desk:
             view=(facts.view[:16] if facts else "") or film.row.view,
             laterality=facts.laterality[:16] if facts else "",
         )
+        clusters.describe(instance, developed.appearance)
+        return instance
 
     def _source(self, row: Row) -> Source:
         if row.source not in self.sources:
@@ -241,25 +271,24 @@ class Desk:
             shown = texts.LABELS[stored]
             raise RowError(texts.ROW_OTHER_LABEL.format(source=row.source, label=shown))
 
-    def _uid_hash(self, film: Film) -> str:
-        """As intake does: the patient is part of what is hashed, so that one UID never joins two patients' films."""
-        facts = film.developed.facts if film.developed else None
-        return (
-            _uid_hash("study", f"{facts.study_uid}\0{self._key(film)}") if facts and facts.study_uid else ""
-        )
+    def _study_hash(self, film: Film, claim: Claim, *, is_conflict: bool = False) -> str:
+        facts = film.facts
+        return filing.study_hash(facts, claim, is_conflict=is_conflict) if facts else ""
 
 
-def known(team: Team, name: str, values: Iterable[str]) -> dict[str, Instance]:
-    """The team's films by one of their hashes."""
-    mine = Instance.objects.filter(series__study__team=team, series__study__status=StudyStatus.ACTIVE)
-    instances = found(mine.select_related("series__study__patient"), name, values)
-    return {getattr(instance, name): instance for instance in instances}
+def known(name: str, values: Iterable[str]) -> dict[str, Instance]:
+    """The films of all teams by one of their hashes: a film is stored once (rule A6). Synthetic ones do not count."""
+    kept = Instance.objects.filter(series__study__status=StudyStatus.ACTIVE, series__study__is_demo=False)
+    related = kept.select_related("series__study__patient", "series__study__conflict__patient")
+    return {getattr(instance, name): instance for instance in found(related, name, values)}
 
 
-def key_of(instance: Instance) -> str:
-    """The key of whom a film is of; empty for nobody."""
-    patient = instance.series.study.patient
-    return patient.key if patient else ""
+def owner_of(instance: Instance) -> tuple[str, str] | None:
+    """Key and record hash of whom a film is of, or is said to be of in an open conflict."""
+    study = instance.series.study
+    conflict = getattr(study, "conflict", None)
+    patient = study.patient or (conflict.patient if conflict else None)
+    return (patient.key, study.record_hash) if patient else None
 
 
 def found(rows: type[M] | models.QuerySet[M], name: str, values: Iterable[Any]) -> list[M]:
@@ -268,16 +297,3 @@ def found(rows: type[M] | models.QuerySet[M], name: str, values: Iterable[Any]) 
     wanted = sorted({value for value in values if value})
     parts = (wanted[first : first + AT_ONCE] for first in range(0, len(wanted), AT_ONCE))
     return [row for part in parts for row in query.filter(**{f"{name}__in": part})]
-
-
-def _uid_hash(kind: str, uid: str) -> str:
-    return pseudonyms.keyed_hash(kind, uid) if uid else ""
-
-
-def _is_number(patient_id: str) -> bool:
-    """Whether this names somebody: no placeholder."""
-    return pseudonyms.patient_key(issuer="", patient_id=patient_id) is not None
-
-
-def _time_of(facts: Any) -> str:
-    return str(facts.acquisition_time if facts.acquisition_date else facts.study_time)[:16]

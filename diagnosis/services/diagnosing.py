@@ -60,6 +60,8 @@ def _settled(upload: Upload, timeout_s: float) -> Upload:
 
 def _answer(path: Path, upload: Upload, timeout_s: float) -> Diagnosis:
     assert upload.instance is not None
+    if upload.instance.not_assessed:
+        return Diagnosis(str(path), error=str(texts.not_assessed(upload.instance.not_assessed)))
     latest = upload.instance.analyses.order_by("-requested_at")[0]
     checkpoint = Checkpoint.champion()
     if checkpoint is not None:

@@ -59,7 +59,7 @@ def of_study(study: Study) -> list[Line]:
 
 def of_batch(batch: Batch, *, to: User) -> list[Line]:
     """A line for each file of a batch; of a study that `to` may not open it says no more than how the upload ended."""
-    rows = selectors.uploads_of(batch)
+    rows = selectors.uploads_of(batch, to)
     pks = {row.film.instance.series.study_id for row in rows if row.film}
     studies = selectors.with_films(access.studies_of(to).filter(pk__in=pks))
     states = {study.pk: selectors.study_state(study) for study in studies}

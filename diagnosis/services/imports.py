@@ -109,7 +109,7 @@ class Import:
         """Read and hash each file, and find out which of them are here."""
         seen = [_Seen(Film(row, self.plan.folder / row.file)) for row in rows]
         darkrooms.all(_hash, seen)
-        here = desk.known(self.plan.team, "sha256", (one.film.sha256 for one in seen))
+        here = desk.known("sha256", (one.film.sha256 for one in seen))
         for one in seen:
             one.instance = here.get(one.film.sha256)
         return seen

@@ -1,7 +1,7 @@
 """The way of a film into the house: received by the web process, admitted by a worker.
 
 `receive` stores bytes it does not understand; `admit` opens them and makes Study … Instance and an Analysis in one
-transaction, or refuses with a sentence. Either way the bytes leave quarantine.
+transaction, or refuses, finds a duplicate, or stops, each with a sentence. Either way the bytes leave quarantine.
 """
 
 from __future__ import annotations
@@ -12,28 +12,17 @@ import tempfile
 import uuid
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from diagnosis import dispatch, engine, pseudonyms, storage, texts
-from diagnosis.models import (
-    MAX_ATTEMPTS,
-    Analysis,
-    Batch,
-    Instance,
-    Patient,
-    Series,
-    Study,
-    Team,
-    Upload,
-    User,
-)
-from diagnosis.services import workers
+from diagnosis import dispatch, engine, storage, texts
+from diagnosis.models import MAX_ATTEMPTS, Analysis, Batch, Instance, Team, Upload, User
+from diagnosis.services import clusters, duplicates, filing, patients, workers
 from diagnosis.states import UploadStatus
 
 if TYPE_CHECKING:
@@ -132,9 +121,11 @@ def admit(upload: Upload) -> bool:
 
 def _admit(upload: Upload) -> None:
     if upload.attempt > MAX_ATTEMPTS:
-        refuse(upload, texts.NOT_READABLE.format(attempts=MAX_ATTEMPTS))
-    elif not _already_here(upload):
-        _develop_and_store(upload)
+        refuse(upload, texts.NOT_READABLE.format(attempts=MAX_ATTEMPTS), code="unreadable")
+    elif verdict := duplicates.of_bytes(upload):
+        _end(upload, verdict)
+    else:
+        _develop_and_settle(upload)
 
 
 def give_back_lost() -> int:
@@ -149,121 +140,116 @@ def claimable_again(uploads: QuerySet[Upload], *, losses: int = 0) -> int:
     return waiting.update(heartbeat_at=None, attempt=F("attempt") + losses)
 
 
-def refuse(upload: Upload, sentence: str) -> None:
+def refuse(upload: Upload, sentence: str, *, code: str = "refused") -> None:
     """End an upload with a sentence and delete its bytes."""
-    _finish(upload, UploadStatus.REFUSED, sentence=sentence)
+    _finish(upload, UploadStatus.REFUSED, code=code, sentence=sentence)
 
 
-def _already_here(upload: Upload) -> bool:
-    """The same bytes in the same team are one film."""
-    known = Instance.objects.filter(sha256=upload.sha256, series__study__team=upload.batch.team).first()
-    if known:
-        _finish(upload, UploadStatus.DUPLICATE, sentence=texts.ALREADY_HERE, instance=known)
-    return known is not None
+@transaction.atomic
+def _end(upload: Upload, verdict: duplicates.Verdict, claim: patients.Claim | None = None) -> None:
+    """End the upload of a film that is known. A stopped one keeps whose film it was said to be, for administrators."""
+    said = {}
+    if verdict.status == UploadStatus.STOPPED and claim is not None:
+        said = {
+            "patient_key": claim.key,
+            "record_hash": claim.record_hash,
+            "patient_origin": claim.origin,
+        }
+        duplicates.tell_of_stopped(upload)
+    found = {"code": verdict.code, "sentence": verdict.sentence, "instance": verdict.instance}
+    _finish(upload, verdict.status, **found, **said)
 
 
-def _finish(upload: Upload, status: str, *, sentence: str, instance: Instance | None = None) -> None:
-    moved = upload.move(
-        UploadStatus.RECEIVED, status, sentence=sentence, instance=instance, finished_at=timezone.now()
-    )
-    if not moved:
+def _finish(upload: Upload, status: str, **outcome: Any) -> None:
+    """`outcome`: code and sentence, and whatever else the row keeps."""
+    if not upload.move(UploadStatus.RECEIVED, status, finished_at=timezone.now(), **outcome):
         raise LostRaceError(str(upload.pk))
     # The bytes go only once the outcome is on disk: a crash in between leaves a file for `tidy`, never a bare row.
     transaction.on_commit(lambda: storage.quarantine_path(upload.pk).unlink(missing_ok=True))
 
 
-def _develop_and_store(upload: Upload) -> None:
+def _develop_and_settle(upload: Upload) -> None:
     Path(settings.MEDIA_ROOT).mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=".new-", dir=settings.MEDIA_ROOT))
     try:
-        film = engine.develop(storage.quarantine_path(upload.pk), folder)
-        _store(upload, film, folder)
+        _settle(upload, engine.develop(storage.quarantine_path(upload.pk), folder), folder)
     except engine.FilmRefusedError as refused:
-        refuse(upload, str(refused))
+        refuse(upload, str(refused), code=refused.code)
+    except patients.TwoPatientsError:
+        verdict = duplicates.Verdict(UploadStatus.STOPPED, "stopped_two_patients", texts.STOPPED_TWO_PATIENTS)
+        _end(upload, verdict)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _store(upload: Upload, film: engine.Developed, folder: Path) -> None:
+def _settle(upload: Upload, film: engine.Developed, folder: Path) -> None:
+    """Store a film that is new, answer for one that is known. Of two workers with one film the slower looks again."""
+    claim = patients.Claim() if upload.is_demo else patients.claim_of(upload, film.facts)
+    verdict = duplicates.of_pixels(upload, film.pixel_sha256, claim)
+    if verdict is None:
+        try:
+            _store(upload, film, folder, claim)
+        except IntegrityError:
+            verdict = duplicates.of_pixels(upload, film.pixel_sha256, claim)
+            if verdict is None:
+                raise
+    if verdict is not None:
+        _end(upload, verdict, claim)
+
+
+def _store(upload: Upload, film: engine.Developed, folder: Path, claim: patients.Claim) -> None:
     """Files first, then all rows at once: a row never points to a file that is not there."""
     instance = Instance(
         source_format=film.source_format,
         sha256=upload.sha256,
         pixel_sha256=film.pixel_sha256,
+        pixels_once=None if upload.is_demo else film.pixel_sha256,
+        is_lossy=film.facts.lossy if film.facts else film.source_format == "jpeg",
+        is_screenshot=bool(film.facts and film.facts.is_secondary_capture),
+        not_assessed=engine.not_assessed(film.facts),
         width=film.width,
         height=film.height,
         bits=film.bits,
         window_low=film.window_low,
         window_high=film.window_high,
     )
+    clusters.describe(instance, film.appearance)
     storage.keep_folder(folder, at=instance.folder)
     try:
         with transaction.atomic():
-            _make_rows(upload, instance, film.facts)
+            _make_rows(upload, instance, film.facts, claim)
     except BaseException:
         storage.remove_folder(instance.folder)
         raise
 
 
-def _make_rows(upload: Upload, instance: Instance, facts: DicomFacts | None) -> None:
-    study = _study_of(upload, facts)
-    series_uid = _uid_hash("series", facts.series_uid if facts else "")
-    modality = facts.modality if facts else ""
-    instance.series = _found(study, series_uid) or Series.objects.create(
-        study=study, uid_hash=series_uid, modality=modality
-    )
+def _make_rows(upload: Upload, instance: Instance, facts: DicomFacts | None, claim: patients.Claim) -> None:
+    place = filing.place_for(upload, facts, claim)
+    instance.series = place.series
     if facts:
-        instance.uid_hash = _uid_hash("instance", facts.sop_uid)
+        instance.uid_hash = filing.uid_hash("instance", facts.sop_uid)
         instance.view, instance.laterality = facts.view[:16], facts.laterality[:16]
     instance.save(force_insert=True)
-    Analysis.objects.create(instance=instance, requested_by=upload.batch.by)
-    _finish(upload, UploadStatus.ACCEPTED, sentence=texts.WAITING_FOR_ANALYSIS, instance=instance)
-    dispatch.analyse_waiting()
+    if not upload.is_demo:
+        clusters.join(instance)
+    if not instance.not_assessed:
+        Analysis.objects.create(instance=instance, requested_by=upload.batch.by)
+        dispatch.analyse_waiting()
+    code, sentence = _accepted(instance, place)
+    _finish(upload, UploadStatus.ACCEPTED, code=code, sentence=sentence, instance=instance)
 
 
-def _found(study: Study, series_uid: str) -> Series | None:
-    return study.series.filter(uid_hash=series_uid).first() if series_uid else None
-
-
-def _study_of(upload: Upload, facts: DicomFacts | None) -> Study:
-    """The study that this film belongs to: the one of its UID, team and patient, else a new one.
-
-    The patient is part of what is hashed, so that one UID under two patients never joins their films.
-    """
-    patient = _patient_of(facts)
-    uid = f"{facts.study_uid}\0{patient.key if patient else ''}" if facts and facts.study_uid else ""
-    uid_hash = _uid_hash("study", uid)
-    known = Study.objects.filter(team=upload.batch.team, uid_hash=uid_hash).first() if uid_hash else None
-    return known or Study.objects.create(
-        team=upload.batch.team,
-        patient=patient,
-        uid_hash=uid_hash,
-        uploaded_by=upload.batch.by,
-        is_demo=upload.is_demo,
-        **_as_sent(facts),
-    )
-
-
-def _as_sent(facts: DicomFacts | None) -> dict[str, str | int | None]:
-    if facts is None:
-        return {}
-    return {
-        "sex": facts.sex[:1],
-        "age_years": facts.age_years,
-        "acquired_date": (facts.acquisition_date or facts.study_date)[:8],
-        "acquired_time": (facts.acquisition_time if facts.acquisition_date else facts.study_time)[:16],
-    }
-
-
-def _patient_of(facts: DicomFacts | None) -> Patient | None:
-    key = pseudonyms.patient_key(issuer=facts.issuer, patient_id=facts.patient_id) if facts else None
-    if key is None:
-        return None
-    return Patient.objects.get_or_create(key=key, defaults={"pseudonym": pseudonyms.pseudonym_of(key)})[0]
-
-
-def _uid_hash(kind: str, uid: str) -> str:
-    return pseudonyms.keyed_hash(kind, uid) if uid else ""
+def _accepted(instance: Instance, place: filing.Place) -> tuple[str, str]:
+    """Code and sentence of a film that is kept: the code of what matters most, the words of all."""
+    said = [("accepted", "" if place.study.patient or place.is_conflict else texts.NO_PATIENT)]
+    if filing.is_changed(instance):
+        said.insert(0, ("pixels_changed", texts.PIXELS_CHANGED))
+    if place.is_conflict:
+        said.insert(0, ("identity_conflict", texts.PATIENT_IN_CONFLICT))
+    if instance.not_assessed:
+        said.insert(0, ("not_assessed", str(texts.not_assessed(instance.not_assessed))))
+    lead = texts.ACCEPTED if instance.not_assessed else texts.WAITING_FOR_ANALYSIS
+    return said[0][0], ". ".join([lead, " ".join(words for _, words in said if words)]).removesuffix(". ")
 
 
 # --- leftovers ---

@@ -98,18 +98,24 @@ def film_context(film: selectors.FilmState) -> dict[str, Any]:
     heatmap = getattr(prediction, "heatmap", None)
     is_open = latest is not None and (latest.is_waiting or not hasattr(latest, "prediction"))
     ahead = analysis.ahead_of(latest) if latest and latest.is_waiting else 0
-    status = _words_without(latest, ahead=ahead) if latest and is_open else None
     return {
         "prediction": prediction,
         "heatmap": heatmap,
         "answer": texts.finding_of(prediction) if prediction else None,
-        "status": status if latest else _words_of_unasked(film.instance),
+        "status": _status(film, ahead=ahead) if is_open or not prediction else None,
         "was_asked": latest is not None,
         "ahead": ahead,
         "waits": latest is not None and latest.is_waiting,
         "heatmap_words": _heatmap_words(prediction, heatmap),
         "history": [(row, _outcome(row)) for row in film.instance.analyses.all()],
     }
+
+
+def _status(film: selectors.FilmState, *, ahead: int) -> texts.Wording:
+    if film.analysis is None:
+        reason = film.instance.not_assessed
+        return texts.not_assessed(reason) if reason else texts.NOT_ASKED
+    return _words_without(film.analysis, ahead=ahead)
 
 
 def seen(context: dict[str, Any]) -> str:
@@ -124,10 +130,6 @@ def seen(context: dict[str, Any]) -> str:
 
 def _words_without(row: Analysis, *, ahead: int = 0) -> texts.Wording:
     return texts.without_result(row.status, ahead=ahead, reason=row.error)
-
-
-def _words_of_unasked(instance: Instance) -> texts.Wording:
-    return texts.not_assessed(instance.not_assessed) if instance.not_assessed else texts.NOT_ASKED
 
 
 def _outcome(row: Analysis) -> str:
@@ -153,7 +155,7 @@ def analyse_again(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         instances = instances.filter(pk=get_object_or_404(instances, pk=_uuid(chosen)).pk)
         page += f"?film={instances[0].pk}"
     assert isinstance(request.user, User)
-    for instance in instances:
+    for instance in instances.filter(not_assessed=""):
         analysis.request_again(instance, by=request.user)
     return redirect(page)
 

@@ -28,7 +28,10 @@ OUTCOMES = {
     "below": ("below", "no COVID-19 pattern"),
     "waiting": ("waiting", "not analysed yet"),
     "failed": ("failed", "analysis failed"),
+    "not_assessed": ("failed", "not assessed"),
+    "elsewhere": ("failed", "already stored"),
     "refused": ("failed", "refused"),
+    "stopped": ("failed", "stopped"),
 }
 
 
@@ -63,7 +66,7 @@ def _receive(request: HttpRequest, teams: list[Team]) -> HttpResponse:
     files = request.FILES.getlist("file")
     uploads = [intake.receive(file, batch=batch, position=first + n) for n, file in enumerate(files)]
     if not request.accepts("text/html"):
-        answers = [_answer(upload) for upload in uploads]
+        answers = [_answer(upload, request.user) for upload in uploads]
         return JsonResponse(
             {"batch": batch.pk, "batch_url": reverse("batch", args=[batch.pk]), "uploads": answers},
             status=201,
@@ -87,27 +90,24 @@ def refused(request: HttpRequest, sentence: str, *, status: int) -> HttpResponse
 @require_safe
 @never_cache
 def outcome(request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
-    return JsonResponse(_answer(access.upload_for(request.user, pk)))
+    return JsonResponse(_answer(access.upload_for(request.user, pk), request.user))
 
 
-def _answer(upload: Upload) -> dict[str, Any]:
-    """What the upload page asks for until it is final."""
-    study = upload.instance.series.study if upload.instance else None
-    shown = selectors.film_state(upload.instance) if upload.instance else None
-    prediction = shown.prediction if shown else None
-    waits = upload.is_waiting or bool(shown and shown.analysis and shown.analysis.is_waiting)
+def _answer(upload: Upload, viewer: access.Viewer) -> dict[str, Any]:
+    """What the upload page asks for until it is final. Of a film that the viewer may not open it tells nothing."""
+    state = selectors.upload_state(upload, viewer)
+    instance = state.film.instance if state.film else None
+    prediction = state.film.prediction if state.film else None
     finding = texts.finding_of(prediction) if prediction else None
     return {
         "id": upload.pk,
         "status": upload.status,
         "sentence": upload.sentence or texts.STILL_READING,
         "url": reverse("upload", args=[upload.pk]),
-        "study_url": reverse("study", args=[study.pk]) if study else None,
-        "thumbnail_url": reverse("instance-thumbnail", args=[upload.instance.pk])
-        if upload.instance
-        else None,
+        "study_url": reverse("study", args=[instance.series.study_id]) if instance else None,
+        "thumbnail_url": reverse("instance-thumbnail", args=[instance.pk]) if instance else None,
         "finding": {"lead": finding.lead, "rest": finding.rest, "tone": finding.tone} if finding else None,
-        "is_final": not waits,
+        "is_final": not state.waits,
     }
 
 
@@ -121,7 +121,7 @@ def _counts(rows: list[selectors.UploadState]) -> list[tuple[str, str, int]]:
 @never_cache
 def batch(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     shown = access.batch_for(request.user, pk)
-    rows = selectors.uploads_of(shown)
+    rows = selectors.uploads_of(shown, request.user)
     waiting = sum(row.waits for row in rows)
     context = {"batch": shown, "rows": rows, "n_waiting": waiting, "counts": _counts(rows)}
     return page_or_fragment(

@@ -114,7 +114,7 @@ function leave(upload) {
 }
 
 function show(item, upload) {
-  const tone = upload.finding?.tone ?? (["refused", "stopped"].includes(upload.status) ? "failed" : "waiting");
+  const tone = upload.finding?.tone ?? (upload.is_final ? "failed" : "waiting");
   const words = upload.finding ? `${upload.finding.lead} ${upload.status === "duplicate" ? upload.sentence : ""}` : upload.sentence;
   outcome(item, { sentence: words, tone });
   if (upload.study_url) { item.open.href = upload.study_url; item.open.hidden = false; }

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
+from django.test import Client
+from django.urls import reverse
 
-from diagnosis.models import Analysis, Event, Upload
-from diagnosis.services import intake
-from diagnosis.states import JobStatus
-from tests import factories
+from diagnosis import engine
+from diagnosis.models import (
+    Analysis,
+    Batch,
+    Event,
+    IdentityConflict,
+    Instance,
+    Patient,
+    Series,
+    Study,
+    Upload,
+)
+from diagnosis.services import duplicates, intake
+from diagnosis.states import JobStatus, UploadStatus
+from tests import factories, xrays
+
+T = TypeVar("T")
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,3 +72,123 @@ def test_an_upload_is_claimed_once():
     )
     assert sorted(claimed) == [False] * (N_THREADS - 1) + [True]
     assert Upload.objects.get().heartbeat_at is not None
+
+
+# --- films ---
+
+
+def each_at_once(actions: list[Callable[[], T]]) -> list[T]:
+    """All of them, eight threads at a time; an error of any comes through."""
+
+    def run(action: Callable[[], T]) -> T:
+        try:
+            return action()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(N_THREADS) as threads:
+        return list(threads.map(run, actions))
+
+
+def received(batch: Batch, *contents: bytes) -> list[Upload]:
+    return [intake.receive(SimpleUploadedFile("film", content), batch=batch) for content in contents]
+
+
+def of_study(seed: int, **header: Any) -> bytes:
+    shared = {"StudyInstanceUID": "1.2.3", "SeriesInstanceUID": "1.2.3.1"}
+    return xrays.dicom(xrays.film(seed, bits=12), **shared, **header)
+
+
+@pytest.fixture
+def warm() -> None:
+    """One child for all threads, started before they are."""
+    engine.warm_darkroom()
+
+
+@pytest.fixture
+def waiting(monkeypatch: Any) -> None:
+    """What is received waits until a test admits it."""
+    monkeypatch.setattr("diagnosis.dispatch._ring", lambda task: None)
+
+
+def files_in(folder: Path) -> list[Path]:
+    return [path for path in Path(folder).rglob("*") if path.is_file()]
+
+
+def test_the_same_file_fifty_times_at_once_from_two_teams_is_stored_once(warm, settings, caplog):
+    content = xrays.dicom(xrays.film(1, bits=12))
+    users = [factories.AcknowledgementFactory(user__team=factories.TeamFactory()).user for _ in range(2)]
+    browsers = [Client() for _ in users]
+    for browser, user in zip(browsers, users, strict=True):
+        browser.force_login(user)
+
+    def post(n: int) -> int:
+        visitor = Client(headers={"accept": "application/json"})
+        visitor.cookies = browsers[n % 2].cookies
+        return visitor.post(reverse("uploads"), {"file": SimpleUploadedFile("film", content)}).status_code
+
+    assert set(each_at_once([lambda n=n: post(n) for n in range(50)])) == {201}
+    intake.admit_waiting()
+    ends = Counter(Upload.objects.values_list("status", "code"))
+    winner = Upload.objects.get(status=UploadStatus.ACCEPTED).batch.by
+    assert ends == {
+        ("accepted", "accepted"): 1,
+        ("duplicate", "duplicate"): 24,
+        ("duplicate", "duplicate_elsewhere"): 25,
+    }
+    assert set(Upload.objects.exclude(instance=None).values_list("batch__by", flat=True)) == {winner.pk}
+    assert [model.objects.count() for model in (Instance, Series, Study, Patient, Analysis)] == [1] * 5
+    assert files_in(settings.QUARANTINE_ROOT) == []
+    assert {path.parent for path in files_in(settings.MEDIA_ROOT)} == {Instance.objects.get().folder}
+    assert "Traceback" not in caplog.text
+
+
+def test_a_film_that_two_workers_hold_at_once_is_stored_by_one(warm, waiting, settings):
+    """None of them finds it when it looks, as all look before one stores."""
+    uploads = received(factories.BatchFactory(), *[xrays.png(xrays.film(1))] * N_THREADS)
+    look, all_have_looked = duplicates.of_pixels, threading.Barrier(N_THREADS)
+    looked: set[object] = set()
+
+    def look_together(upload: Upload, *args: Any) -> Any:
+        found = look(upload, *args)
+        if upload.pk not in looked:
+            looked.add(upload.pk)
+            all_have_looked.wait(timeout=20)
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(duplicates, "of_pixels", look_together)
+        patch.setattr(duplicates, "of_bytes", lambda upload: None)
+        each_at_once([lambda upload=upload: intake.admit(upload) for upload in uploads])
+    assert Counter(Upload.objects.values_list("code", flat=True)) == {
+        "accepted": 1,
+        "duplicate": N_THREADS - 1,
+    }
+    assert Instance.objects.count() == Study.objects.count() == 1
+    assert {path.parent for path in files_in(settings.MEDIA_ROOT)} == {Instance.objects.get().folder}
+
+
+def test_films_of_one_study_at_the_same_moment_are_one_study(warm, waiting):
+    uploads = received(factories.BatchFactory(), *[of_study(seed) for seed in range(N_THREADS)])
+    each_at_once([lambda upload=upload: intake.admit(upload) for upload in uploads])
+    assert [model.objects.count() for model in (Study, Series, Patient)] == [1, 1, 1]
+    assert Instance.objects.count() == Analysis.objects.count() == N_THREADS
+
+
+def test_of_two_sexes_at_the_same_moment_one_is_linked(warm, waiting):
+    films = [xrays.dicom(xrays.film(seed, bits=12), PatientSex="FM"[seed % 2]) for seed in range(N_THREADS)]
+    uploads = received(factories.BatchFactory(), *films)
+    each_at_once([lambda upload=upload: intake.admit(upload) for upload in uploads])
+    assert IdentityConflict.objects.count() == Study.objects.filter(patient=None).count() == N_THREADS // 2
+    linked = Study.objects.exclude(patient=None).values_list("sex", flat=True)
+    assert set(linked) == {Patient.objects.get().sex}
+
+
+def test_near_duplicates_at_the_same_moment_share_a_cluster(warm, waiting):
+    films = [xrays.film(1, width=512, height=576).copy() for _ in range(N_THREADS)]
+    for n, film in enumerate(films):
+        film[300, 200] = n
+    uploads = received(factories.BatchFactory(), *[xrays.png(film) for film in films])
+    each_at_once([lambda upload=upload: intake.admit(upload) for upload in uploads])
+    assert Instance.objects.count() == N_THREADS
+    assert Instance.objects.values("cluster").distinct().count() == 1

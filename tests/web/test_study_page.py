@@ -266,6 +266,53 @@ def test_of_several_films_the_highest_score_is_shown_and_each_can_be_chosen(brow
     assert texts.NO_HEATMAP in plain(chosen)
 
 
+@pytest.fixture
+def lateral(hang: Any) -> Instance:
+    return hang(view="LL", not_assessed="lateral view")
+
+
+def test_a_lateral_film_beside_a_frontal_one_is_counted_and_not_assessed(browser, study, lateral, instance):
+    predicted(instance)
+    page = words(browser, study)
+    assert "1 frontal film, 1 lateral not assessed" in page and "Not assessed: lateral view" in page
+    assert "COVID-19 pattern: above threshold." in page, "the frontal film is the one that is looked at"
+    chosen = words(browser, study, film=lateral.pk)
+    assert str(texts.not_assessed("lateral view")) in chosen
+    assert "COVID-19 pattern: above threshold." not in chosen
+
+
+def test_a_lateral_film_offers_nothing_that_cannot_help(browser, study, lateral):
+    page = markup(browser, study)
+    assert str(texts.not_assessed("lateral view")) in plain(page)
+    assert "Try again" not in page and "Analyse again" not in page and "History" not in page
+    assert "hx-" not in fragment_of(page)
+
+
+@pytest.mark.parametrize("chosen", [True, False])
+def test_another_analysis_is_not_asked_for_a_lateral_film(browser, study, lateral, chosen):
+    data = {"film": lateral.pk} if chosen else {}
+    assert browser.post(reverse("study-analyses", args=[study.pk]), data).status_code == 302
+    assert not Analysis.objects.exists()
+
+
+def test_the_frontal_film_that_waits_is_looked_at_before_a_lateral_one(browser, study, lateral, hang):
+    frontal = hang()
+    factories.AnalysisFactory(instance=frontal)
+    page = markup(browser, study)
+    assert reverse("instance-pixels", args=[frontal.pk]) in page and "Not analysed yet" in plain(page)
+
+
+def test_list_and_print_say_that_a_lateral_film_is_not_assessed(browser, study, lateral):
+    listed = plain(browser.get(reverse("studies")).content.decode())
+    assert (
+        "1 lateral not assessed" in listed
+        and "Not analysed yet" not in listed.split("Study " + study.number)[1]
+    )
+    assert "Not assessed: lateral view No result is not a negative result." in listed
+    printed = plain(browser.get(reverse("study-print", args=[study.pk])).content.decode())
+    assert str(texts.not_assessed("lateral view")) in printed
+
+
 def test_while_another_film_of_the_study_waits_the_page_goes_on_asking(browser, study, hang):
     done, waiting = hang(), hang()
     predicted(done)

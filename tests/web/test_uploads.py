@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 import uuid
 from collections.abc import Iterator
@@ -65,7 +66,7 @@ def test_a_film_goes_the_whole_way_to_its_finding(drop, film, browser, promote):
 def test_a_film_that_waits_for_its_analysis_is_not_final(drop, film, browser):
     (sent,) = drop(film)
     outcome = browser.get(sent["url"]).json()
-    assert outcome["sentence"] == texts.WAITING_FOR_ANALYSIS
+    assert outcome["sentence"] == f"{texts.WAITING_FOR_ANALYSIS}. {texts.NO_PATIENT}"
     assert outcome["is_final"] is False and outcome["finding"] is None
 
 
@@ -184,12 +185,59 @@ def test_the_same_film_again_is_named_as_already_here_and_can_be_opened(drop, br
     assert outcome["study_url"] == reverse("study", args=[Study.objects.get().pk])
 
 
-def test_another_team_does_not_learn_that_a_film_is_known(drop, sign_in, film):
+def shown_of(browser, url: str) -> str:
+    """All that a sender can read of an upload: its answer, and the page of its batch."""
+    batch = Upload.objects.get(pk=url.strip("/").split("/")[-1]).batch
+    return browser.get(url).content.decode() + browser.get(reverse("batch", args=[batch.pk])).content.decode()
+
+
+def test_another_team_learns_that_a_film_is_stored_and_not_where(drop, sign_in, film, promote):
+    promote()
     drop(film)
     stranger = sign_in(factories.UserFactory(team=factories.TeamFactory()))
     (sent,) = drop(film, by=stranger)
-    assert stranger.get(sent["url"]).json()["status"] == UploadStatus.ACCEPTED
-    assert Study.objects.count() == 2
+    study, instance = Study.objects.get(), Instance.objects.get()
+    outcome = stranger.get(sent["url"]).json()
+    assert (outcome["status"], outcome["sentence"]) == (UploadStatus.DUPLICATE, texts.STORED_ELSEWHERE)
+    assert (outcome["study_url"], outcome["thumbnail_url"], outcome["finding"]) == (None, None, None)
+    assert outcome["is_final"] is True
+    shown = shown_of(stranger, sent["url"])
+    assert not any(str(trace) in shown for trace in (study.pk, study.number, instance.pk))
+    assert "AI score" not in shown and "1 already stored" in re.sub("<[^>]+>", "", shown)
+
+
+def test_a_stopped_film_shows_its_sender_neither_the_other_patient_nor_a_result(
+    drop, browser, sign_in, promote
+):
+    promote()
+    pixels = xrays.film(1, bits=12)
+    drop(xrays.dicom(pixels, PatientID="AB12"))
+    (sent,) = drop(xrays.dicom(pixels, PatientID="CD34"))
+    study, instance = Study.objects.get(), Instance.objects.get()
+    outcome = browser.get(sent["url"]).json()
+    assert (outcome["status"], outcome["sentence"]) == (UploadStatus.STOPPED, texts.STOPPED_OTHER_PATIENT)
+    assert (outcome["study_url"], outcome["thumbnail_url"], outcome["finding"]) == (None, None, None)
+    shown = shown_of(browser, sent["url"])
+    assert texts.STOPPED_OTHER_PATIENT in shown
+    traces = (study.pk, study.number, study.patient.pseudonym, instance.pk, "AI score")
+    assert not any(str(trace) in shown for trace in traces)
+
+
+def test_what_its_sender_may_not_open_any_more_is_not_linked(drop, browser, film, clinician):
+    (sent,) = drop(film)
+    Membership.objects.filter(user=clinician).delete()
+    outcome = browser.get(sent["url"]).json()
+    assert outcome["status"] == UploadStatus.ACCEPTED and outcome["study_url"] is None
+    assert str(Instance.objects.get().pk) not in shown_of(browser, sent["url"])
+
+
+def test_a_lateral_film_is_final_at_once_and_says_that_it_is_not_assessed(drop, browser):
+    (sent,) = drop(xrays.dicom(ViewPosition="LL"))
+    outcome = browser.get(sent["url"]).json()
+    assert outcome["is_final"] is True and outcome["study_url"]
+    assert outcome["sentence"].endswith(str(texts.not_assessed("lateral view")))
+    shown = shown_of(browser, sent["url"])
+    assert "1 not assessed" in re.sub("<[^>]+>", "", shown) and "All 1 have their outcome." in shown
 
 
 NAMES = [
