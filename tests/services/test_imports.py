@@ -107,9 +107,15 @@ def test_it_is_developed_like_an_upload_of_the_same_bytes(run, tmp_path, clinici
     row = manifests.film(tmp_path, "a.jpg", 1)
     run([row])
     imported = Instance.objects.get()
+    pictures = {path.name: path.read_bytes() for path in imported.folder.iterdir()}
+    Study.objects.all().delete()
     admit(send((tmp_path / "a.jpg").read_bytes()))
     uploaded = Upload.objects.get().instance
     for name in (
+        "pixels_once",
+        "appearance",
+        "is_lossy",
+        "not_assessed",
         "sha256",
         "pixel_sha256",
         "width",
@@ -121,7 +127,7 @@ def test_it_is_developed_like_an_upload_of_the_same_bytes(run, tmp_path, clinici
     ):
         assert getattr(imported, name) == getattr(uploaded, name), name
     for name in (renditions.PIXELS, renditions.PREVIEW, renditions.THUMBNAIL):
-        assert (imported.folder / name).read_bytes() == (uploaded.folder / name).read_bytes()
+        assert pictures[name] == (uploaded.folder / name).read_bytes()
 
 
 def test_a_second_run_skips_what_is_there_and_says_so(run, tmp_path, settings):
@@ -425,3 +431,25 @@ def test_a_folder_that_is_none_and_a_manifest_without_a_column_are_told_before_a
 def test_numbers_that_never_repeat_are_asked_about(run, tmp_path, monkeypatch):
     monkeypatch.setattr("diagnosis.services.manifests.WORTH_ASKING", 2)
     assert "clinic-a: 2 films of 2 patients." in run(manifests.films(tmp_path, 2))
+
+
+def test_a_film_that_was_uploaded_is_known_and_an_imported_one_too(run, tmp_path, clinician, send, admit):
+    row = manifests.film(tmp_path, "a.jpg", 1)
+    admit(send((tmp_path / "a.jpg").read_bytes()))
+    assert run([row]).strip() == "1 already here"
+    assert Study.objects.get().reads.get().label == "covid"
+    run([manifests.film(tmp_path, "b.jpg", 2)])
+    admit(upload := send((tmp_path / "b.jpg").read_bytes()))
+    upload.refresh_from_db()
+    assert (upload.status, upload.code) == ("duplicate", "duplicate_elsewhere")
+
+
+def test_near_duplicates_of_one_import_share_a_cluster(run, tmp_path):
+    rows = manifests.films(tmp_path, 2)
+    pixels = same_pixels(tmp_path / rows[0]["file"]).copy()
+    pixels[0, 0] ^= 1
+    (tmp_path / "near.png").write_bytes(xrays.png(pixels))
+    run([*rows, {**rows[0], "file": "near.png"}])
+    clusters = list(Instance.objects.order_by("sha256").values_list("cluster", flat=True))
+    assert len(clusters) == 3 and Instance.objects.values("appearance").distinct().count() < 3
+    assert len(set(clusters)) <= 2
