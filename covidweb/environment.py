@@ -6,12 +6,14 @@ import logging
 import os
 import zoneinfo
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
 DATABASES = ("sqlite://", "postgres://", "postgresql://")
 BROKERS = ("redis://", "rediss://", "redis+socket://")
+MAIL_SERVERS = ("smtp://", "smtp+tls://", "smtp+ssl://", "filemail://", "consolemail://")
 
 
 def text(name: str, default: str) -> str:
@@ -31,10 +33,12 @@ def flag(name: str, *, default: bool) -> bool:
     return value == "true"
 
 
-def count(name: str, *, default: int) -> int:
+def count(name: str, *, default: int, least: int = 1) -> int:
     value = text(name, str(default))
-    if not value.isdecimal() or int(value) < 1:
-        raise ImproperlyConfigured(f"{name} is '{value}'; it must be a whole number greater than 0.")
+    if not value.isdecimal() or int(value) < least:
+        raise ImproperlyConfigured(
+            f"{name} is '{value}'; it must be a whole number greater than {least - 1}."
+        )
     return int(value)
 
 
@@ -83,3 +87,28 @@ def broker(name: str, *, default: str) -> str:
     if not value.startswith(BROKERS):
         raise ImproperlyConfigured(f"{name} must be an address like redis://HOST:6379/0.")
     return value
+
+
+def site_address(name: str, *, default: str) -> str:
+    """Where people open the site, without a slash at its end: links in mails begin with it."""
+    value = text(name, default).rstrip("/")
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ImproperlyConfigured(f"{name} is '{value}'; it must be an address like https://xray.example.")
+    return value
+
+
+def mail_server(name: str) -> dict[str, Any]:
+    """Django's settings for mail; empty where none is set. The address may hold a password: no message repeats it."""
+    value = text(name, "")
+    if not value:
+        return {}
+    try:
+        if value.startswith(MAIL_SERVERS):
+            found: dict[str, Any] = environ.Env.email_url_config(value)
+            return {key: setting for key, setting in found.items() if setting is not None}
+    except (ValueError, ImproperlyConfigured):
+        pass
+    raise ImproperlyConfigured(
+        f"{name} must be an address like smtp+tls://USER:PASSWORD@HOST:587 or smtp://HOST:25."
+    )

@@ -55,7 +55,7 @@ def _write_once(file: Path, text: str) -> None:
 
 
 def prepare() -> str:
-    """Database, static files, champion, accounts; returns the demo accounts if they were made now."""
+    """Database, static files, champion, accounts; returns what is to be said of them."""
     import django
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import CommandError, call_command
@@ -68,8 +68,7 @@ def prepare() -> str:
         call_command("migrate", interactive=False, verbosity=0)
         collect_static()
         register_checkpoint()
-        accounts = io.StringIO()
-        call_command("demo_accounts", stdout=accounts)
+        accounts = make_accounts()
         connections.close_all()
     except DatabaseError as error:
         raise CannotServeError(f"the database cannot be used: {str(error).strip()}") from error
@@ -77,7 +76,23 @@ def prepare() -> str:
         raise CannotServeError(str(error)) from error
     except OSError as error:
         raise CannotServeError(f"{error.filename or 'a file'} cannot be used: {error.strerror}") from error
-    return accounts.getvalue()
+    return accounts
+
+
+def make_accounts() -> str:
+    """Demo accounts where the site has nobody yet and wants them; else how to make the first one; else nothing."""
+    from django.conf import settings
+    from django.core.management import call_command
+
+    from diagnosis import selectors, texts
+
+    if not settings.DEMO_ACCOUNTS:
+        first = f"  .venv/bin/python {texts.FIRST_ADMINISTRATOR}"
+        return "" if selectors.has_users() else f"{texts.NOBODY_YET}\n{first}"
+    made = io.StringIO()
+    call_command("demo_accounts", stdout=made)
+    lines = [f"  {line}" for line in made.getvalue().splitlines()]
+    return "\n".join(["Accounts, shown this once:", *lines]) if lines else ""
 
 
 def register_checkpoint() -> None:

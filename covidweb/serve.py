@@ -198,7 +198,7 @@ def stop(supervisor: subprocess.Popen[bytes], *, var: Path) -> None:
 def welcome(url: str, accounts: str) -> str:
     lines = [f"covidweb is ready:  {url}", ""]
     if accounts:
-        lines += ["Accounts, shown this once:", *(f"  {line}" for line in accounts.splitlines()), ""]
+        lines += [*accounts.splitlines(), ""]
     lines += ["Ctrl-C stops everything.  Research software. Not a medical device."]
     width = max(map(len, lines)) + 1
     rule = "─" * (width + 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,19 @@ from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
 from covidweb import version
-from covidweb.environment import broker, count, database, flag, log_level, seconds, text, time_zone, words
+from covidweb.environment import (
+    broker,
+    count,
+    database,
+    flag,
+    log_level,
+    mail_server,
+    seconds,
+    site_address,
+    text,
+    time_zone,
+    words,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -49,6 +62,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "django_linear_migrations",
     "rest_framework",
+    "axes",
     "diagnosis",
 ]
 MIDDLEWARE = [
@@ -65,6 +79,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "diagnosis.views.acknowledgement.AcknowledgementMiddleware",
+    # Last, so that what is answered to somebody who is locked out passes all the others.
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "covidweb.urls"
 WSGI_APPLICATION = "covidweb.wsgi.application"
@@ -108,6 +124,22 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+# Axes stands in front of the passwords: after too many wrong ones it lets no more of them through for a while.
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_HANDLER = "axes.handlers.database.AxesDatabaseHandler"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = count("COVIDWEB_SIGN_IN_TRIES", default=5)
+AXES_COOLOFF_TIME = timedelta(minutes=count("COVIDWEB_LOCKED_MINUTES", default=15))
+AXES_CLIENT_IP_CALLABLE = "diagnosis.views.people.address_of"
+AXES_LOCKOUT_CALLABLE = "diagnosis.views.people.locked_out"
+AXES_RESET_ON_SUCCESS = True
+# A try while locked does not make it longer; no log of who came when is kept beside the rows that lock.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+# How many servers in front of the site each add one address to X-Forwarded-For.
+TRUSTED_PROXIES = count("COVIDWEB_TRUSTED_PROXIES", default=0, least=0)
+PASSWORD_RESET_TIMEOUT = int(seconds("COVIDWEB_PASSWORD_LINK_S", default=86_400))
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "studies"
 LOGOUT_REDIRECT_URL = "login"
@@ -225,7 +257,8 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": log_level("LOG_LEVEL", default="INFO")},
     # A sweep every 3 seconds would fill the logs with itself.
     "loggers": {
-        name: {"level": "WARNING"} for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat")
+        name: {"level": "WARNING"}
+        for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat", "axes")
     },
 }
 
@@ -248,3 +281,17 @@ PLACEHOLDER_PATIENT_IDS = words(
     "COVIDWEB_PLACEHOLDER_PATIENT_IDS",
     ["0", "UNKNOWN", "ANON", "ANONYMOUS", "TEST", "NONE", "NA", "PATIENT", "NOID"],
 )
+
+# --- people ---
+DEMO_ACCOUNTS = flag("COVIDWEB_DEMO_ACCOUNTS", default=True)
+SITE_URL = site_address("COVIDWEB_URL", default="http://localhost:8000")
+vars().update(mail_server("EMAIL_URL"))
+CAN_MAIL = bool(text("EMAIL_URL", ""))
+DEFAULT_FROM_EMAIL = text("EMAIL_FROM", "covidweb@localhost")
+# Mails go out from the worker that also reads films: a server that hangs must not hold it up for long.
+EMAIL_TIMEOUT = 5
+NOTICE_EMAILS = flag("COVIDWEB_NOTICE_EMAILS", default=False)
+if NOTICE_EMAILS and not CAN_MAIL:
+    raise ImproperlyConfigured(
+        "COVIDWEB_NOTICE_EMAILS is true, but EMAIL_URL names no server to send them by."
+    )

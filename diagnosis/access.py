@@ -12,7 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 
-from diagnosis.models import Batch, Instance, Prediction, Study, Team, Upload, User
+from diagnosis.models import Batch, Instance, Notice, Prediction, Study, Team, Upload, User
 from diagnosis.states import StudyStatus
 
 Viewer = User | AnonymousUser
@@ -71,3 +71,24 @@ def teams_of(user: Viewer) -> QuerySet[Team]:
 def require_administrator(user: Viewer) -> None:
     if not (isinstance(user, User) and user.is_administrator):
         raise PermissionDenied("This page is for administrators.")
+
+
+def user_for(viewer: Viewer, pk: int) -> User:
+    """Any account, for administrators alone."""
+    require_administrator(viewer)
+    return get_object_or_404(User, pk=pk)
+
+
+def team_for(viewer: Viewer, pk: int) -> Team:
+    """Any team, for administrators alone."""
+    require_administrator(viewer)
+    return get_object_or_404(Team, pk=pk)
+
+
+def notices_of(user: Viewer) -> QuerySet[Notice]:
+    """Everybody's own."""
+    return Notice.objects.filter(user=user.pk)
+
+
+def notice_for(user: Viewer, pk: uuid.UUID) -> Notice:
+    return get_object_or_404(notices_of(user), pk=pk)

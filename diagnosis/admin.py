@@ -1,17 +1,18 @@
-"""Users and teams are edited here until they have pages of their own; everything that is evidence is read-only."""
+"""Evidence to look at, for administrators. Nothing is changed here: users and teams have pages of their own."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from axes.models import AccessAttempt
 from django.contrib import admin
-from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import Group
 from django.http import HttpRequest
 
-from diagnosis.models import Checkpoint, Event, Membership, Prediction, Team, Upload, User
+from diagnosis.models import Checkpoint, Event, Prediction, Team, Upload, User
 
 
-@admin.register(Checkpoint, Event, Prediction, Upload)
+@admin.register(Checkpoint, Event, Prediction, Team, Upload)
 class ReadOnly(admin.ModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -23,17 +24,16 @@ class ReadOnly(admin.ModelAdmin):
         return False
 
 
-class MembershipInline(admin.TabularInline):
-    model = Membership
-    extra = 0
-
-
 @admin.register(User)
-class PeopleAdmin(UserAdmin):
+class People(ReadOnly):
     list_display = ("username", "role", "is_active", "last_login")
     list_filter = ("role", "is_active", "teams")
-    fieldsets = (*(UserAdmin.fieldsets or ()), ("Role in the reading room", {"fields": ("role",)}))
-    inlines = (MembershipInline,)
+    exclude = ("password", "groups", "user_permissions")
 
 
-admin.site.register(Team)
+@admin.register(AccessAttempt)
+class WrongPasswords(ReadOnly):
+    list_display = ("attempt_time", "username", "ip_address", "failures_since_start")
+
+
+admin.site.unregister(Group)

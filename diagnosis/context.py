@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
-from diagnosis import texts
+from diagnosis import selectors, texts
 from diagnosis.services import operations
 
 THEMES = ("dark", "light", "system")
@@ -23,6 +23,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "footer": texts.FOOTER,
         "theme": theme if theme in THEMES else "dark",
         "late": late_banner() if user and user.is_authenticated else None,
+        "n_unread": selectors.n_unread(user) if user and user.is_authenticated else 0,
     }
 
 

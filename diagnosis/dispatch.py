@@ -25,6 +25,13 @@ def analyse_waiting() -> None:
     _ring_on_commit(tasks.analyse_waiting)
 
 
+def mail_waiting() -> None:
+    """Tell the worker that does small things, once the surrounding transaction is committed, that mails wait."""
+    from diagnosis import tasks
+
+    _ring_on_commit(tasks.mail_waiting)
+
+
 def _ring_on_commit(task: Any) -> None:
     transaction.on_commit(lambda: _ring(task), robust=True)
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 from django import forms
+from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from diagnosis.models import Source, Team
+from diagnosis import texts
+from diagnosis.models import Source, Team, User
 from diagnosis.selectors import Filters
-from diagnosis.states import Finding
+from diagnosis.states import Finding, Role, choices
 
 SHOW = [
     ("", "All results"),
@@ -71,3 +75,120 @@ class UploadForm(forms.Form):
     batch = forms.UUIDField(required=False)
     position = forms.IntegerField(required=False, min_value=0, max_value=100_000)
     team = forms.ModelChoiceField(required=False, queryset=Team.objects.none(), empty_label=None)
+
+
+# --- people ---
+
+DESCRIBED = ("first_name", "last_name", "email")
+
+
+class ForgottenForm(forms.Form):
+    name = forms.CharField(
+        max_length=254,
+        label="User name or e-mail address",
+        widget=forms.TextInput(
+            attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+    )
+
+
+class UserFilterForm(forms.Form):
+    search = forms.CharField(required=False, max_length=80, label="Name or e-mail address")
+    role = forms.ChoiceField(required=False, choices=[("", "All roles"), *choices(Role)], label="Role")
+
+
+class UserForm(forms.Form):
+    """What an administrator decides of an account; the password is its owner's."""
+
+    first_name = forms.CharField(required=False, max_length=150, label="First name")
+    last_name = forms.CharField(required=False, max_length=150, label="Last name")
+    email = forms.EmailField(required=False, max_length=254, label="E-mail address")
+    role = forms.ChoiceField(choices=choices(Role), initial=Role.CLINICIAN, label="Role")
+    teams = forms.ModelMultipleChoiceField(
+        queryset=Team.objects.order_by("name"),
+        required=False,
+        label="Teams",
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+    def account(self) -> dict[str, Any]:
+        """For `accounts.create()` and `accounts.edit()`."""
+        return self.cleaned_data
+
+
+class NewUserForm(UserForm):
+    username = forms.CharField(
+        max_length=150,
+        label="User name",
+        validators=[UnicodeUsernameValidator()],
+        widget=forms.TextInput(
+            attrs={"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}
+        ),
+    )
+    field_order = ("username",)
+
+    def clean_username(self) -> str:
+        """Two names that differ by their case alone would be taken for one another."""
+        username: str = self.cleaned_data["username"]
+        if User.objects.filter(username__iexact=username).exists():
+            raise forms.ValidationError(texts.NAME_TAKEN)
+        return username
+
+
+class AccountForm(forms.Form):
+    """What everybody decides of the own account."""
+
+    first_name = forms.CharField(required=False, max_length=150, label="First name")
+    last_name = forms.CharField(required=False, max_length=150, label="Last name")
+    email = forms.EmailField(required=False, max_length=254, label="E-mail address")
+    password = forms.CharField(
+        required=False,
+        strip=False,
+        label="Current password, to change the address",
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    mails_notices = forms.BooleanField(required=False, label="Send me my notices by e-mail too")
+
+    def __init__(self, data: Any = None, *, user: User) -> None:
+        super().__init__(data, initial={name: getattr(user, name) for name in (*DESCRIBED, "mails_notices")})
+        self.user = user
+
+    def clean(self) -> None:
+        """Links that set a password go to the address: changing it takes more than a screen left unlocked."""
+        super().clean()
+        changed = "email" in self.cleaned_data and self.cleaned_data["email"] != self.user.email
+        if changed and not self.user.check_password(self.cleaned_data.get("password", "")):
+            self.add_error("password", texts.PASSWORD_NEEDED)
+
+    def described(self) -> dict[str, str]:
+        return {name: self.cleaned_data[name] for name in DESCRIBED}
+
+
+class NewTeamForm(forms.Form):
+    name = forms.CharField(max_length=80, label="Name")
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if self.others().filter(name__iexact=name).exists():
+            raise forms.ValidationError(texts.TEAM_TAKEN)
+        return name
+
+    def others(self) -> QuerySet[Team]:
+        return Team.objects.all()
+
+
+class TeamForm(NewTeamForm):
+    members = forms.ModelMultipleChoiceField(
+        queryset=User.objects.none(), required=False, label="Members", widget=forms.CheckboxSelectMultiple
+    )
+
+    def __init__(self, data: Any = None, *, team: Team) -> None:
+        members = list(team.members.all())
+        super().__init__(data, initial={"name": team.name, "members": members})
+        self.team = team
+        # Those who are not active any more can be taken out, but not in.
+        offered = User.objects.filter(Q(is_active=True) | Q(pk__in=[user.pk for user in members]))
+        self.fields["members"].queryset = offered.order_by("username")  # type: ignore[attr-defined]
+
+    def others(self) -> QuerySet[Team]:
+        return Team.objects.exclude(pk=self.team.pk)

@@ -109,6 +109,44 @@ class Role:
     ADMINISTRATOR = "administrator"
 
 
+class NoticeKind:
+    """What a notice is about."""
+
+    UPLOAD_STOPPED = "upload-stopped"
+    IDENTITY_CONFLICT = "identity-conflict"
+    DISAGREEMENT_ANSWERED = "disagreement-answered"
+    RUN_DONE = "run-done"
+
+
+class AccountState:
+    """How an account stands, for those who keep them. Derived from the row and the clock, stored nowhere."""
+
+    INACTIVE = "inactive"
+    LOCKED = "locked"
+    LINK_OPEN = "link open"
+    NEVER = "never signed in"
+    ACTIVE = "active"
+
+
+class AccountChange:
+    """What the audit says happened to an account or a team; roles stand there as they are."""
+
+    NOTHING = ""
+    MADE = "made"
+    EDITED = "edited"
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+    LOCKED = "locked"
+    UNLOCKED = "unlocked"
+    LINK_MADE = "link made"
+    LINK_MAILED = "link mailed"
+    PASSWORD_SET = "password set"
+    JOINED = "joined"
+    LEFT = "left"
+    NAMED = "named"
+    DELETED = "deleted"
+
+
 def choices(values: type) -> list[tuple[str, str]]:
     """(value, label) pairs of a status class, for a model field."""
     found = [value for name, value in vars(values).items() if name.isupper() and isinstance(value, str)]

@@ -7,7 +7,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown
 
-from diagnosis.services import analysis, intake, operations
+from diagnosis.services import analysis, intake, mails, operations
 
 
 @shared_task
@@ -21,13 +21,18 @@ def analyse_waiting() -> None:
 
 
 @shared_task
+def mail_waiting() -> None:
+    mails.send_due()
+
+
+@shared_task
 def sweep() -> None:
     operations.sweep()
 
 
 @shared_task
 def tidy() -> None:
-    intake.tidy()
+    operations.tidy()
 
 
 @worker_ready.connect

@@ -5,7 +5,19 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from diagnosis.api import views as api
-from diagnosis.views import acknowledgement, exports, media, people, studies, system, uploads
+from diagnosis.views import (
+    account,
+    acknowledgement,
+    exports,
+    media,
+    notices,
+    people,
+    studies,
+    system,
+    teams,
+    uploads,
+    users,
+)
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="studies"), name="home"),
@@ -28,6 +40,22 @@ urlpatterns = [
     path("instances/<uuid:pk>/preview/", media.preview, name="instance-preview"),
     path("instances/<uuid:pk>/pixels/", media.pixels, name="instance-pixels"),
     path("predictions/<uuid:pk>/heatmap/", media.heatmap, name="prediction-heatmap"),
+    path("forgotten/", people.forgotten, name="forgotten"),
+    path("password-link/", people.set_password, name="password-link"),
+    path("account/", account.show, name="account"),
+    path("account/password/", account.password, name="account-password"),
+    path("notices/", notices.index, name="notices"),
+    path("notices/readings/", notices.read_all, name="notices-readings"),
+    path("notices/<uuid:pk>/reading/", notices.read, name="notice-reading"),
+    path("users/", users.index, name="users"),
+    path("users/new/", users.new, name="users-new"),
+    path("users/<int:pk>/", users.show, name="user"),
+    path("users/<int:pk>/link/", users.make_link, name="user-link"),
+    path("users/<int:pk>/activation/", users.activate, name="user-activation"),
+    path("users/<int:pk>/unlocking/", users.unlock, name="user-unlocking"),
+    path("teams/", teams.index, name="teams"),
+    path("teams/<int:pk>/", teams.show, name="team"),
+    path("teams/<int:pk>/deletion/", teams.delete, name="team-deletion"),
     path("lateness/", system.lateness, name="lateness"),
     path("system/", system.index, name="system"),
     path("api/studies/<uuid:pk>/", api.StudyDetail.as_view(), name="api-study"),

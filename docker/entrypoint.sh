@@ -14,6 +14,7 @@ read_secret() {
 read_secret SECRET_KEY
 read_secret PSEUDONYM_KEY
 read_secret POSTGRES_PASSWORD
+read_secret EMAIL_URL
 if [ -z "${DATABASE_URL:-}" ] && [ -n "${POSTGRES_PASSWORD:-}" ]; then
   export DATABASE_URL="postgres://covidweb:$POSTGRES_PASSWORD@postgres:5432/covidweb"
 fi

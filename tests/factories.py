@@ -7,12 +7,13 @@ import hashlib
 from typing import Any
 
 import factory
+from axes.models import AccessAttempt
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
 from covidweb import version
 from diagnosis import models, pseudonyms
-from diagnosis.states import CheckpointStatus, Finding, JobStatus, Role, UploadStatus
+from diagnosis.states import CheckpointStatus, Finding, JobStatus, NoticeKind, Role, UploadStatus
 
 
 def digest(word: object) -> str:
@@ -171,3 +172,27 @@ class WorkerFactory(DjangoModelFactory[models.Worker]):
     queue = "inference"
     started_at = factory.Faker("past_datetime", tzinfo=datetime.UTC)
     seen_at = factory.LazyFunction(timezone.now)
+
+
+class NoticeFactory(DjangoModelFactory[models.Notice]):
+    class Meta:
+        model = models.Notice
+
+    user = factory.SubFactory(UserFactory)
+    kind = NoticeKind.UPLOAD_STOPPED
+    text = factory.Sequence(lambda n: f"{n} films were stopped on the way in.")
+    address = "/uploads/"
+
+
+class MailFactory(DjangoModelFactory[models.Mail]):
+    class Meta:
+        model = models.Mail
+
+    user = factory.SubFactory(UserFactory, email="somebody@hospital.example")
+
+
+def wrong_passwords(username: str, *, n: int, address: str = "127.0.0.1") -> None:
+    """As if so many had been typed just now."""
+    AccessAttempt.objects.create(
+        username=username, ip_address=address, user_agent=f"browser {n}", failures_since_start=n
+    )

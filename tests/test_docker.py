@@ -103,6 +103,21 @@ def test_no_service_carries_a_secret_in_its_environment(services):
     )
 
 
+def test_containers_make_no_demo_accounts_and_know_the_proxy_before_them(services):
+    """nginx adds the address that it saw to X-Forwarded-For: the last one is the visitor's."""
+    environment = services["web"]["environment"]
+    assert environment["COVIDWEB_DEMO_ACCOUNTS"] == "false"
+    assert environment["COVIDWEB_TRUSTED_PROXIES"] == "1"
+    adds = "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"
+    assert (DOCKER / "nginx.conf").read_text().count(adds) == 1
+
+
+def test_the_mail_server_with_its_password_comes_from_a_file_too(tmp_path):
+    (tmp_path / "email_url").write_text("smtp://user:password@mail.example\n")
+    seen = entrypoint(tmp_path, "env", EMAIL_URL_FILE=str(tmp_path / "email_url")).splitlines()
+    assert "EMAIL_URL=smtp://user:password@mail.example" in seen
+
+
 def test_every_file_that_the_image_copies_is_let_into_its_context():
     let_in = set(re.findall(r"^!(.+)$", (DOCKER / "Dockerfile.dockerignore").read_text(), re.MULTILINE))
     copied = re.findall(

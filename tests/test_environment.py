@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
@@ -16,6 +20,9 @@ READERS = {
     "broker": lambda: environment.broker("SETTING", default="redis://localhost"),
     "words": lambda: environment.words("SETTING", ["a", "b"]),
     "text": lambda: environment.text("SETTING", "a text"),
+    "count from 0": lambda: environment.count("SETTING", default=0, least=0),
+    "site_address": lambda: environment.site_address("SETTING", default="http://localhost:8000"),
+    "mail_server": lambda: environment.mail_server("SETTING"),
 }
 DEFAULTS = {
     "flag": False,
@@ -26,6 +33,9 @@ DEFAULTS = {
     "broker": "redis://localhost",
     "words": ["a", "b"],
     "text": "a text",
+    "count from 0": 0,
+    "site_address": "http://localhost:8000",
+    "mail_server": {},
 }
 
 
@@ -49,6 +59,9 @@ def test_unset_and_empty_both_mean_the_default(monkeypatch, reader, value):
         ("broker", "rediss://there:6380/1", "rediss://there:6380/1"),
         ("words", " xray.example , localhost,", ["xray.example", "localhost"]),
         ("text", "0", "0"),
+        ("count from 0", "0", 0),
+        ("site_address", "https://xray.example/", "https://xray.example"),
+        ("site_address", "http://10.0.0.5:8000/site", "http://10.0.0.5:8000/site"),
     ],
 )
 def test_a_value_is_read_as_what_it_is(monkeypatch, reader, value, wanted):
@@ -71,6 +84,13 @@ def test_a_value_is_read_as_what_it_is(monkeypatch, reader, value, wanted):
         ("time_zone", "Mars/Base", "a zone like UTC"),
         ("log_level", "loud", "DEBUG, INFO, WARNING or ERROR"),
         ("broker", "amqp://user:password@there", "redis://HOST:6379/0"),
+        ("count from 0", "-1", "whole number greater than -1"),
+        ("site_address", "xray.example", "https://xray.example"),
+        ("site_address", "ftp://xray.example", "https://xray.example"),
+        ("site_address", "https://xray.example/?a=b", "https://xray.example"),
+        ("mail_server", "mail.example", "smtp://HOST:25"),
+        ("mail_server", "imap://user:password@there", "smtp://HOST:25"),
+        ("mail_server", "smtp://user:password@there:port", "smtp://HOST:25"),
     ],
 )
 def test_anything_else_is_refused_with_the_name_of_the_setting(monkeypatch, reader, value, sentence):
@@ -96,3 +116,20 @@ def test_the_address_of_a_database_is_taken_apart(monkeypatch):
     assert (found["ENGINE"], found["HOST"], found["PORT"]) == ("django.db.backends.postgresql", "there", 5433)
     assert (found["USER"], found["PASSWORD"], found["NAME"]) == ("me", "p@ss", "films")
     assert found["OPTIONS"] == {"sslmode": "require"}
+
+
+def test_a_mail_server_is_read_with_its_name_password_and_encryption(monkeypatch):
+    monkeypatch.setenv("SETTING", "smtp+tls://site:pass%40word@mail.example:587")
+    read = environment.mail_server("SETTING")
+    assert (read["EMAIL_HOST"], read["EMAIL_PORT"], read["EMAIL_USE_TLS"]) == ("mail.example", 587, True)
+    assert (read["EMAIL_HOST_USER"], read["EMAIL_HOST_PASSWORD"]) == ("site", "pass@word")
+    assert read["EMAIL_BACKEND"].endswith("smtp.EmailBackend")
+
+
+def test_notices_by_mail_without_a_mail_server_stop_the_start():
+    wrong = {**os.environ, "COVIDWEB_NOTICE_EMAILS": "true", "EMAIL_URL": ""}
+    command = [sys.executable, "-c", "import tests.settings"]
+    started = subprocess.run(command, env=wrong, capture_output=True, text=True, check=False)
+    assert "COVIDWEB_NOTICE_EMAILS is true, but EMAIL_URL names no server" in started.stderr
+    right = {**wrong, "EMAIL_URL": "smtp://mail.example:25"}
+    assert subprocess.run(command, env=right, capture_output=True, check=False).returncode == 0

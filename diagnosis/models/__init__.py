@@ -6,7 +6,7 @@ from diagnosis.models.base import MAX_ATTEMPTS, IllegalTransitionError, Job, Sta
 from diagnosis.models.imaging import IdentityConflict, Instance, Patient, Series, Source, Study
 from diagnosis.models.intake import Batch, IdempotencyKey, Upload
 from diagnosis.models.operations import Usage, Worker
-from diagnosis.models.people import Acknowledgement, ApiToken, Membership, Notice, Team, User
+from diagnosis.models.people import Acknowledgement, ApiToken, Mail, Membership, Notice, Team, User
 from diagnosis.models.reading import Read
 from diagnosis.models.training import Checkpoint
 
@@ -24,6 +24,7 @@ __all__ = [
     "IllegalTransitionError",
     "Instance",
     "Job",
+    "Mail",
     "Membership",
     "Notice",
     "Patient",

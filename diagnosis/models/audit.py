@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -18,8 +19,8 @@ class Event(models.Model):
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT)
     kind = models.CharField(max_length=40)
     object_id = models.UUIDField(db_index=True)
-    old = models.CharField(max_length=12)
-    new = models.CharField(max_length=12)
+    old = models.CharField(max_length=24)
+    new = models.CharField(max_length=24)
     reason = models.TextField(blank=True)
 
     def __str__(self) -> str:
@@ -28,5 +29,12 @@ class Event(models.Model):
     @classmethod
     def record(cls, row: Model, old: str, new: str, *, by: User | None, reason: str = "") -> Event:
         return cls.objects.create(
-            kind=row._meta.model_name or "", object_id=row.pk, old=old, new=new, by=by, reason=reason
+            kind=row._meta.model_name or "", object_id=cls.key_of(row), old=old, new=new, by=by, reason=reason
         )
+
+    @staticmethod
+    def key_of(row: Model) -> uuid.UUID:
+        """A row's own key; for users and teams, whose keys are numbers, one that is made of kind and number."""
+        if isinstance(row.pk, uuid.UUID):
+            return row.pk
+        return uuid.uuid5(uuid.NAMESPACE_OID, f"{row._meta.model_name} {row.pk}")

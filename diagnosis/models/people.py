@@ -22,6 +22,13 @@ class Team(models.Model):
 class User(AbstractUser):
     role = models.CharField(max_length=16, choices=choices(Role), default=Role.CLINICIAN)
     teams = models.ManyToManyField(Team, through="Membership", related_name="members")
+    mails_notices = models.BooleanField(default=True, help_text="notices also go to the e-mail address")
+    link_made_at = models.DateTimeField(
+        null=True, blank=True, help_text="when the link was made by which a password may be set"
+    )
+    sessions_ended_at = models.DateTimeField(
+        null=True, blank=True, help_text="sessions that began before are over for good"
+    )
 
     class Meta(AbstractUser.Meta):
         constraints = [
@@ -42,8 +49,13 @@ class User(AbstractUser):
     def is_administrator(self) -> bool:
         return self.role == Role.ADMINISTRATOR
 
+    def get_session_auth_hash(self) -> str:
+        """What a session is held against at each request: it ends with the password, or with `sessions_ended_at`."""
+        ended = self.sessions_ended_at
+        return super().get_session_auth_hash() + (ended.isoformat() if ended else "")
+
     def has_perm(self, perm: str, obj: Any = None) -> bool:
-        """What the admin asks before it shows users and teams. The role answers; single permissions play no part."""
+        """What the admin asks before it shows a list of evidence. The role answers; single permissions play no part."""
         return (self.is_active and self.is_administrator) or super().has_perm(perm, obj)
 
     def has_module_perms(self, app_label: str) -> bool:
@@ -116,3 +128,22 @@ class Notice(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class Mail(models.Model):
+    """A mail that is to be sent, or was: the row is the queue. Its words are made when it is sent, its link too."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="mails")
+    notice = models.OneToOneField(
+        Notice, null=True, blank=True, on_delete=models.CASCADE, help_text="none: a link to set a password"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    due_at = models.DateTimeField(
+        null=True, db_index=True, default=timezone.now, help_text="next try; none: sent or given up"
+    )
+    tries = models.PositiveSmallIntegerField(default=0)
+    mailed_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{'notice' if self.notice_id else 'link'} for {self.user}"

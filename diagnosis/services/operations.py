@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from diagnosis import dispatch, engine
 from diagnosis.models import Analysis, Upload
-from diagnosis.services import analysis, intake, workers
+from diagnosis.services import analysis, intake, limits, mails, notices, workers
 from diagnosis.states import JobStatus, UploadStatus
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,16 @@ def sweep() -> None:
         dispatch.analyse_waiting()
     if intake.claimable().exists():
         dispatch.admit_waiting()
+    if mails.due().exists():
+        dispatch.mail_waiting()
+
+
+def tidy() -> None:
+    """Every hour: remove what nobody will ask for again."""
+    intake.tidy()
+    limits.forget_old()
+    notices.forget_old()
+    mails.forget_old()
 
 
 def oldest_waiting() -> datetime | None:

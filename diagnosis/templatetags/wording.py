@@ -8,7 +8,7 @@ from typing import Any
 from django import template
 
 from diagnosis import notation, texts
-from diagnosis.models import Prediction, Study
+from diagnosis.models import Event, Prediction, Study
 
 register = template.Library()
 
@@ -78,3 +78,8 @@ def gauge(prediction: Prediction, *, large: bool = False) -> dict[str, Any]:
         "tone": prediction.finding,
         "large": large,
     }
+
+
+@register.filter
+def account_event(event: Event) -> str:
+    return texts.account_event(event.old, event.new, event.reason)

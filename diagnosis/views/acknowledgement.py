@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from diagnosis.services import accounts
 
-FREE = {"acknowledgement", "logout", "login", "health"}
+FREE = {"acknowledgement", "logout", "login", "health", "forgotten", "password-link"}
 
 
 class AcknowledgementMiddleware:

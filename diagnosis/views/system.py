@@ -87,7 +87,8 @@ def _seconds(value: float | None) -> str:
 
 @require_safe
 def lateness(request: HttpRequest) -> HttpResponse:
-    return render(request, "_late.html")
+    """What every page asks for again and again; the bell comes beside it, and only to pages that can place it."""
+    return render(request, "_live.html")
 
 
 @login_not_required

@@ -92,6 +92,7 @@ def take_all(camera: Camera) -> None:
     take_uploads(camera)
     take_lists(camera)
     camera.take("system", "/system/", role="administrator")
+    take_people(camera)
     camera.take("not-allowed", "/system/")
     camera.take("not-found", "/studies/00000000-0000-4000-8000-000000000000/")
 
@@ -100,6 +101,56 @@ def take_doors(camera: Camera) -> None:
     camera.take("sign-in", "/sign-in/", role=None)
     camera.take("sign-in-refused", "/sign-in/", role=None, prepare=refuse)
     camera.take("acknowledgement", "/acknowledgement/")
+
+
+def take_people(camera: Camera) -> None:
+    stage.people(camera.site)
+    camera.take("people-forgotten", "/forgotten/", role=None)
+    camera.take("people-link-over", "/password-link/?user=1&token=x", role=None)
+    camera.take("people-account", "/account/")
+    camera.take("people-password", "/account/password/", prepare=mistype)
+    camera.take("people-notices", "/notices/")
+    camera.take("people-no-notices", "/notices/", role="radiologist")
+    camera.take("people-users", "/users/", role="administrator", sizes={**SIZES, **WALL})
+    camera.take("people-new", "/users/new/", role="administrator")
+    camera.take("people-user", "/users/", role="administrator", prepare=open_user)
+    camera.take("people-link", "/users/", role="administrator", prepare=make_link)
+    camera.take("people-set-password", "/users/", role="administrator", prepare=follow_link)
+    camera.take("people-teams", "/teams/", role="administrator")
+    camera.take(
+        "people-team", "/teams/", role="administrator", prepare=lambda page: page.click(".item__title")
+    )
+    camera.take("people-locked", "/sign-in/", role=None, prepare=lock)
+
+
+def mistype(page: Page) -> None:
+    page.fill("[name=old_password]", "wrong")
+    page.fill("[name=new_password1]", "short")
+    page.fill("[name=new_password2]", "other")
+    page.click("main button[type=submit]")
+
+
+def open_user(page: Page) -> None:
+    page.get_by_role("link", name="g.hopper").click()
+    page.locator(".danger summary").click()
+
+
+def make_link(page: Page) -> None:
+    page.get_by_role("link", name="ada.lovelace").click()
+    page.get_by_role("button", name="Make a link").click()
+
+
+def follow_link(page: Page) -> None:
+    make_link(page)
+    page.goto(page.get_by_label("Link", exact=True).input_value())
+
+
+def lock(page: Page) -> None:
+    for _ in range(5):
+        page.fill("[name=username]", "somebody")
+        page.fill("[name=password]", "wrong")
+        page.click("main button[type=submit]")
+        page.get_by_role("alert").wait_for()
 
 
 def take_studies(camera: Camera, page: Page) -> None:

@@ -29,6 +29,31 @@ from diagnosis.models import Analysis, Upload
 print(len(Analysis.waiting()) + len(Upload.objects.filter(status="received")))
 """
 
+# Other parts of the site tell these; here they are told as those tell them, and a few people join.
+PEOPLE = """
+from diagnosis import texts
+from diagnosis.models import Team, User
+from diagnosis.services import accounts, notices, teams
+from diagnosis.states import NoticeKind, Role
+chief, clinician = User.objects.get(username="administrator"), User.objects.get(username="clinician")
+for name in ("Intensive care", "Radiology"):
+    teams.create(name, by=chief)
+for username, first, last, role in (
+    ("ada.lovelace", "Ada", "Lovelace", Role.RADIOLOGIST),
+    ("g.hopper", "Grace", "Hopper", Role.CLINICIAN),
+    ("m.curie", "Marie", "Skłodowska-Curie", Role.CLINICIAN),
+):
+    accounts.create(username, role=role, teams=Team.objects.all()[:2], by=chief, first_name=first, last_name=last)
+accounts.deactivate(User.objects.get(username="m.curie"), by=chief)
+told = [
+    (NoticeKind.RUN_DONE, texts.run_done("D3 of November", succeeded=True), ""),
+    (NoticeKind.DISAGREEMENT_ANSWERED, texts.disagreement_answered("3F2A"), "/studies/"),
+    (NoticeKind.UPLOAD_STOPPED, texts.upload_stopped(3), "/uploads/"),
+]
+rows = [notices.tell([clinician], kind, text, address=address)[0] for kind, text, address in told]
+notices.mark_read(rows[0])
+"""
+
 # Hands files to the page as a drop or a paste does: the browser's own event with a real DataTransfer.
 HAND_OVER = """([files, kind]) => {
   const data = new DataTransfer();
@@ -52,6 +77,11 @@ def fill(site: Site, n_films: int) -> None:
         if time.monotonic() > until:
             raise TimeoutError("the films were not analysed")
         time.sleep(0.3)
+
+
+def people(site: Site) -> None:
+    """A few more accounts and teams, and notices for the clinician."""
+    site.manage("shell", "--no-imports", "-c", PEOPLE)
 
 
 def failed_study(site: Site) -> str:

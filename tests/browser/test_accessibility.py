@@ -57,6 +57,15 @@ def refused(page: Page) -> None:
     expect(page.get_by_role("alert")).to_be_visible()
 
 
+def locked(page: Page) -> None:
+    for _ in range(5):
+        page.fill("[name=username]", "somebody")
+        page.fill("[name=password]", "wrong")
+        page.click("main button[type=submit]")
+        expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.get_by_text("Too many wrong passwords.")).to_be_visible()
+
+
 def outcomes(page: Page) -> None:
     bad = {"name": "small.png", "mimeType": "", "buffer": xrays.png(xrays.film(width=180, height=160))}
     page.set_input_files(
@@ -72,9 +81,27 @@ def batch(page: Page) -> None:
     page.wait_for_url("**/batches/*/")
 
 
+def link(page: Page) -> None:
+    """The page that shows the link of the newcomer."""
+    page.get_by_role("link", name="newcomer").click()
+    page.get_by_role("button", name="Make a link").click()
+    expect(page.get_by_role("button", name="Copy")).to_be_visible()
+
+
+def first(page: Page) -> None:
+    page.locator(".item__title").first.click()
+    expect(page.get_by_role("heading", name="What was done")).to_be_visible()
+
+
+def danger(page: Page) -> None:
+    page.get_by_role("link", name="newcomer").click()
+    page.locator(".danger summary").click()
+
+
 PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "sign-in": (None, "/sign-in/", nothing),
     "sign-in refused": (None, "/sign-in/", refused),
+    "not let in: locked": (None, "/sign-in/", locked),
     "acknowledgement": ("clinician", "/acknowledgement/", nothing),
     "upload": ("clinician", "/uploads/", nothing),
     "upload with outcomes": ("clinician", "/uploads/", outcomes),
@@ -94,14 +121,27 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "print": ("clinician", "above print", nothing),
     "print below": ("clinician", "below print", nothing),
     "system": ("administrator", "/system/", nothing),
+    "forgotten": (None, "/forgotten/", nothing),
+    "link that is over": (None, "/password-link/?user=1&token=x", nothing),
+    "account": ("clinician", "/account/", nothing),
+    "password": ("clinician", "/account/password/", nothing),
+    "notices": ("clinician", "/notices/", nothing),
+    "no notices": ("radiologist", "/notices/", nothing),
+    "users": ("administrator", "/users/", nothing),
+    "new user": ("administrator", "/users/new/", nothing),
+    "user": ("administrator", "/users/", danger),
+    "link for a user": ("administrator", "/users/", link),
+    "teams": ("administrator", "/teams/", nothing),
+    "team": ("administrator", "/teams/", first),
     "not allowed": ("clinician", "/system/", nothing),
     "not found": ("clinician", f"/studies/{NOWHERE}/", nothing),
 }
 
 
 @pytest.fixture(scope="package")
-def addresses(filled, browser, cookies) -> dict[str, str]:
-    """Where a study of each state is."""
+def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
+    """Where a study of each state is; people, teams and notices are there too."""
+    stage.people(filled)
     with browser.new_context(base_url=filled.url) as context:
         context.add_cookies(cookies("clinician"))
         page = context.new_page()
@@ -155,8 +195,8 @@ def show_theme(page: Page, theme: str) -> None:
 
 
 def forgive_status(errors: list[str]) -> None:
-    """Chromium logs every answer of 400 and above; on these two pages it is the point."""
-    errors[:] = [error for error in errors if "the server responded with a status of 40" not in error]
+    """Chromium logs every answer of 400 and above; on these pages it is the point."""
+    errors[:] = [error for error in errors if "the server responded with a status of 4" not in error]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -208,7 +248,9 @@ FOCUSED = """() => {
 }"""
 
 
-@pytest.mark.parametrize("name", ["sign-in", "upload", "list", "study above", "print", "system"])
+@pytest.mark.parametrize(
+    "name", ["sign-in", "upload", "list", "study above", "print", "system", "user", "notices"]
+)
 def test_tab_reaches_everything_with_a_visible_focus(page_as, addresses, name):
     role, address, prepare = PAGES[name]
     page = open_as(page_as, role)

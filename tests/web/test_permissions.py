@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import URLPattern, get_resolver, reverse
 
 from diagnosis import renditions
-from diagnosis.models import Batch, Membership, Study, Upload
+from diagnosis.models import Batch, Membership, Notice, Study, Team, Upload, User
 from diagnosis.states import Role, UploadStatus
 from tests import factories, xrays
 
@@ -50,10 +50,36 @@ TABLE: dict[str, tuple[int, ...]] = {
     "prediction-heatmap": OF_THE_TEAM,
     "lateness": SIGNED_IN,
     "system": ADMINISTRATOR,
+    "forgotten": EVERYBODY,
+    "password-link": EVERYBODY,
+    "account": SIGNED_IN,
+    "account-password": SIGNED_IN,
+    "notices": SIGNED_IN,
+    "notices-readings": ONLY_POST,
+    "notice-reading": ONLY_POST,
+    "users": ADMINISTRATOR,
+    "users-new": ADMINISTRATOR,
+    "user": ADMINISTRATOR,
+    "user-link": ONLY_POST,
+    "user-activation": ONLY_POST,
+    "user-unlocking": ONLY_POST,
+    "teams": ADMINISTRATOR,
+    "team": ADMINISTRATOR,
+    "team-deletion": ONLY_POST,
     "api-study": (403, 200, 200, 404, 404, 200, 200),
 }
 # Addresses that take a form; all others answer 405 to it.
 TAKE_POST = {"login", "logout", "acknowledgement", "uploads", "study-analyses"}
+TAKE_POST |= {
+    "forgotten",
+    "password-link",
+    "account",
+    "account-password",
+    "notices-readings",
+    "notice-reading",
+}
+TAKE_POST |= {"users-new", "user", "user-link", "user-activation", "user-unlocking"}
+TAKE_POST |= {"teams", "team", "team-deletion"}
 
 
 def addresses() -> dict[str, URLPattern]:
@@ -85,6 +111,9 @@ def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
         "instance": instance.pk,
         "prediction": prediction.pk,
         "study": study.pk,
+        "user": colleague.pk,
+        "team": team.pk,
+        "notice": factories.NoticeFactory(user=clinician).pk,
         "api": study.pk,
         "batch": batch.pk,
         "upload": factories.UploadFactory(batch=batch).pk,
@@ -198,7 +227,39 @@ def test_a_picture_whose_file_is_gone_is_not_found_and_no_error(world, sign_in, 
     assert answer.status_code == 404
 
 
-# --- the admin: users, teams, and evidence to look at ---
+# --- accounts and teams are the administrators' alone; a notice is its reader's ---
+
+ADMINISTRATORS_FORMS = sorted(
+    name for name in TAKE_POST if name.split("-")[0] in {"users", "user", "teams", "team"}
+)
+
+
+@pytest.mark.parametrize("role", ["uploader", "colleague", "outsider", "teamless", "radiologist"])
+@pytest.mark.parametrize("name", ADMINISTRATORS_FORMS)
+def test_nobody_else_changes_an_account_or_a_team(name, role, world, sign_in):
+    browser = as_role(role, world, sign_in)
+    before = list(User.objects.order_by("pk").values()), list(Team.objects.values())
+    fields = {"username": "another", "role": Role.ADMINISTRATOR, "name": "another", "active": "no"}
+    assert browser.post(address(name, world), fields).status_code == 403
+    assert (list(User.objects.order_by("pk").values()), list(Team.objects.values())) == before
+
+
+@pytest.mark.parametrize("role", ["colleague", "radiologist", "administrator"])
+def test_a_notice_of_somebody_else_does_not_exist(role, world, sign_in):
+    browser = as_role(role, world, sign_in)
+    assert browser.post(address("notice-reading", world)).status_code == 404
+    browser.post(address("notices-readings", world))
+    assert Notice.objects.get().read_at is None
+
+
+@pytest.mark.parametrize("name", ["user", "team"])
+def test_a_number_that_no_account_or_team_has_is_not_found(name, world, sign_in):
+    browser = as_role("administrator", world, sign_in)
+    for pk in (0, 10**6, 10**40):
+        assert browser.get(reverse(name, args=[pk])).status_code == 404
+
+
+# --- the admin: evidence to look at ---
 
 
 @pytest.mark.parametrize("role", ROLES[:-1])
@@ -225,21 +286,17 @@ def desk(world: dict[str, Any], sign_in: Any) -> Client:
     return as_role("administrator", world, sign_in)
 
 
-def test_an_administrator_puts_a_new_user_into_a_team(desk, team):
-    user = factories.UserFactory()
-    page = desk.get(reverse("admin:diagnosis_user_change", args=[user.pk]))
-    assert page.status_code == 200
-    fields = {
-        name: value for name, value in page.context["adminform"].form.initial.items() if value is not None
-    }
-    fields |= {"membership_set-TOTAL_FORMS": 1, "membership_set-INITIAL_FORMS": 0}
-    fields |= {"membership_set-0-team": team.pk, "role": Role.RADIOLOGIST, "date_joined_0": "2026-01-01"}
-    fields |= {"date_joined_1": "12:00:00", "groups": [], "user_permissions": []}
-    fields.pop("last_login", None)
-    answer = desk.post(reverse("admin:diagnosis_user_change", args=[user.pk]), fields)
-    assert answer.status_code == 302, answer.context["errors"]
-    user.refresh_from_db()
-    assert user.is_radiologist and list(user.teams.all()) == [team]
+@pytest.mark.parametrize("kind", ["user", "team"])
+def test_users_and_teams_can_be_looked_at_in_the_admin_and_not_changed(kind, desk, world):
+    page = reverse(f"admin:diagnosis_{kind}_change", args=[world[kind]])
+    shown = desk.get(page)
+    assert shown.status_code == 200 and "argon2" not in shown.content.decode()
+    before = list(apps.get_model("diagnosis", kind).objects.order_by("pk").values())
+    assert desk.get(reverse(f"admin:diagnosis_{kind}_add")).status_code == 403
+    for action in ("change", "delete"):
+        answer = desk.post(reverse(f"admin:diagnosis_{kind}_{action}", args=[world[kind]]), {"post": "yes"})
+        assert answer.status_code == 403
+    assert list(apps.get_model("diagnosis", kind).objects.order_by("pk").values()) == before
 
 
 @pytest.mark.parametrize("kind", ["user", "team", *EVIDENCE])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from diagnosis.services import accounts
 
@@ -13,5 +13,9 @@ class Command(BaseCommand):
     help = __doc__
 
     def handle(self, *_: Any, **__: Any) -> None:
-        for credentials in accounts.make_demo_accounts():
+        try:
+            made = accounts.make_demo_accounts()
+        except accounts.AccountError as error:
+            raise CommandError(str(error)) from error
+        for credentials in made:
             self.stdout.write(f"{credentials.username:<14} {credentials.password}")
