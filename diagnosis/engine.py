@@ -94,6 +94,15 @@ def refusal_of_head(head: bytes) -> FilmRefusedError | None:
     return None if formats.sniff(head) or formats.is_zip(head) else _refused(formats.refusal_of(head))
 
 
+def refusal_of_age(age_years: int | None) -> str | None:
+    """The sentence with which a child's film is turned away; None for adults and for an age nobody stated."""
+    from ml.dicom import ADULT_YEARS
+    from ml.formats import RefusedFilmError
+
+    is_child = age_years is not None and age_years < ADULT_YEARS
+    return str(RefusedFilmError("child", age=age_years)) if is_child else None
+
+
 def head_bytes() -> int:
     """How many bytes of a file `refusal_of_head` wants to see."""
     from ml import formats
@@ -101,10 +110,13 @@ def head_bytes() -> int:
     return formats.HEAD_BYTES
 
 
-def develop(source: Path, folder: Path) -> Developed:
-    """Open a film in the child and write its renditions into `folder`. Raises FilmRefusedError."""
+def develop(source: Path, folder: Path, *, room: Sandbox | None = None) -> Developed:
+    """Open a film in a child and write its renditions into `folder`. Raises FilmRefusedError.
+
+    Without a `room` of its own the film waits for the one darkroom of this process.
+    """
     with refusals():
-        return _in_darkroom(source, folder)
+        return _in_darkroom(source, folder, room or darkroom())
 
 
 @contextlib.contextmanager
@@ -126,12 +138,12 @@ def _refused(refused: RefusedFilmError) -> FilmRefusedError:
     return FilmRefusedError(str(refused), code=refused.code)
 
 
-def _in_darkroom(source: Path, folder: Path) -> Developed:
+def _in_darkroom(source: Path, folder: Path, room: Sandbox) -> Developed:
     """A child that died may have been ended for no fault of this film, so a second one gets to see it."""
     try:
-        return darkroom().run(_develop, source, folder, settings.MAX_MEGAPIXELS)
+        return room.run(_develop, source, folder, settings.MAX_MEGAPIXELS)
     except ChildDiedError:
-        return darkroom().run(_develop, source, folder, settings.MAX_MEGAPIXELS)
+        return room.run(_develop, source, folder, settings.MAX_MEGAPIXELS)
 
 
 # --- a ZIP of films ---
@@ -192,6 +204,11 @@ def _archive_limits() -> Limits:
 
 @cache
 def darkroom() -> Sandbox:
+    return new_darkroom()
+
+
+def new_darkroom() -> Sandbox:
+    """One more child, for whoever opens several films at once; `close()` ends it."""
     return Sandbox(timeout_s=settings.DECODE_TIMEOUT_S, memory_bytes=settings.DECODE_MEMORY_BYTES)
 
 

@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from diagnosis import texts
-from diagnosis.models import Team, User
+from diagnosis.models import Source, Team, User
 from diagnosis.selectors import Filters
 from diagnosis.states import Finding, PatientOrigin, Role, Scope, choices
 
@@ -45,17 +45,21 @@ class FilterForm(forms.Form):
     team = forms.ModelChoiceField(
         required=False, queryset=Team.objects.none(), label="Team", empty_label="All teams"
     )
+    source = forms.ModelChoiceField(
+        required=False, queryset=Source.objects.none(), label="Source", empty_label="All sources"
+    )
     since = DayField(required=False, label="Received from")
     until = DayField(required=False, label="Received to")
 
     def filters(self) -> Filters:
         """Call after `is_valid()`; fields that were wrong count as empty."""
         data = getattr(self, "cleaned_data", {})
-        team, since, until = data.get("team"), data.get("since"), data.get("until")
+        team, source, since, until = (data.get(name) for name in ("team", "source", "since", "until"))
         return Filters(
             search=data.get("search", ""),
             show=data.get("show", ""),
             team=team.pk if team else None,
+            source=source.pk if source else None,
             since=_midnight(since) if since else None,
             until=_midnight(until + timedelta(days=1)) if until else None,
         )

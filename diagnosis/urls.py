@@ -8,6 +8,7 @@ from diagnosis.api.urls import urlpatterns as api
 from diagnosis.views import (
     account,
     acknowledgement,
+    exports,
     identity,
     media,
     notices,
@@ -36,6 +37,10 @@ urlpatterns = [
     path("studies/<uuid:pk>/", studies.show, name="study"),
     path("studies/<uuid:pk>/analyses/", studies.analyse_again, name="study-analyses"),
     path("studies/<uuid:pk>/print/", studies.print_view, name="study-print"),
+    path("studies/<uuid:pk>/result.csv", exports.study_csv, name="study-csv"),
+    path("studies/<uuid:pk>/result.pdf", exports.study_pdf, name="study-pdf"),
+    path("batches/<uuid:pk>/results.csv", exports.batch_csv, name="batch-csv"),
+    path("batches/<uuid:pk>/results.pdf", exports.batch_pdf, name="batch-pdf"),
     path("instances/<uuid:pk>/thumbnail/", media.thumbnail, name="instance-thumbnail"),
     path("instances/<uuid:pk>/preview/", media.preview, name="instance-preview"),
     path("instances/<uuid:pk>/pixels/", media.pixels, name="instance-pixels"),

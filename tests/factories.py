@@ -84,6 +84,14 @@ class PatientFactory(DjangoModelFactory[models.Patient]):
     pseudonym = factory.LazyAttribute(lambda patient: pseudonyms.pseudonym_of(patient.key))
 
 
+class SourceFactory(DjangoModelFactory[models.Source]):
+    class Meta:
+        model = models.Source
+
+    slug = factory.Sequence(lambda n: f"source-{n}")
+    name = factory.LazyAttribute(lambda source: source.slug.title())
+
+
 class StudyFactory(DjangoModelFactory[models.Study]):
     class Meta:
         model = models.Study

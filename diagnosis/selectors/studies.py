@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
 from diagnosis import access, texts
-from diagnosis.models import Analysis, Instance, Prediction, Study
+from diagnosis.models import Analysis, Instance, Prediction, Read, Study, User
 from diagnosis.states import JobStatus
 
 PAGE_SIZE = 30
@@ -22,12 +22,13 @@ class Filters:
     search: str = ""
     show: str = ""
     team: int | None = None
+    source: int | None = None
     since: datetime | None = None
     until: datetime | None = None
 
     @property
     def is_set(self) -> bool:
-        return any((self.search, self.show, self.team, self.since, self.until))
+        return any((self.search, self.show, self.team, self.source, self.since, self.until))
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def with_films(studies: QuerySet[Study]) -> QuerySet[Study]:
     analyses = Analysis.objects.order_by("-requested_at").select_related(
         "prediction__checkpoint", "prediction__heatmap", "requested_by"
     )
-    return studies.select_related("patient", "team").prefetch_related(
+    return studies.select_related("patient", "team", "source").prefetch_related(
         "series__instances", Prefetch("series__instances__analyses", queryset=analyses)
     )
 
@@ -128,6 +129,8 @@ def narrowed(studies: QuerySet[Study], filters: Filters) -> QuerySet[Study]:
         studies = studies.filter(matching(filters.search))
     if filters.team:
         studies = studies.filter(team=filters.team)
+    if filters.source:
+        studies = studies.filter(source=filters.source)
     if filters.since:
         studies = studies.filter(received_at__gte=filters.since)
     if filters.until:
@@ -169,3 +172,12 @@ def showing(studies: QuerySet[Study], show: str) -> QuerySet[Study]:
 
 def study_for_page(study: Study) -> StudyState:
     return study_state(with_films(Study.objects.filter(pk=study.pk)).get())
+
+
+def imported_reads(user: access.Viewer, study: Study) -> list[Read]:
+    """What import sources hold true of a study. Administrators alone: a reader who saw a label would not be blind."""
+    if not (isinstance(user, User) and user.is_administrator):
+        return []
+    return list(
+        study.reads.filter(source__isnull=False).select_related("source").order_by("created_at", "pk")
+    )

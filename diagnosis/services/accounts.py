@@ -16,6 +16,7 @@ from diagnosis.services import passwords
 from diagnosis.states import AccountChange, Role
 
 DEMO_TEAM = "Emergency department"
+IMPORT_TEAM = "Imported films"
 DEMO_ACCOUNTS = (
     (Role.CLINICIAN, "clinician"),
     (Role.RADIOLOGIST, "radiologist"),
@@ -200,3 +201,22 @@ def acknowledge(user: User) -> Acknowledgement:
     """Store that a user confirmed the text as it stands now."""
     defaults = {"text": acknowledgement_text()}
     return Acknowledgement.objects.get_or_create(user=user, version=settings.VERSION, defaults=defaults)[0]
+
+
+def importer(username: str | None, *, team: str | None) -> tuple[User, Team]:
+    """Who imports films, and for which team. Raises User.DoesNotExist or Team.DoesNotExist, in words.
+
+    The default team is made when it is missing and has no members: thousands of films must not bury a ward's own list.
+    """
+    people = User.objects.filter(is_active=True)
+    people = people.filter(username=username) if username else people.filter(role=Role.ADMINISTRATOR)
+    by = people.order_by("pk").first()
+    if by is None:
+        raise User.DoesNotExist(texts.NO_IMPORTER.format(who=username or "administrator"))
+    if team is None:
+        return by, Team.objects.get_or_create(name=IMPORT_TEAM)[0]
+    named = Team.objects.filter(name=team).first()
+    if named is None:
+        names = ", ".join(Team.objects.order_by("name").values_list("name", flat=True))
+        raise Team.DoesNotExist(texts.NO_SUCH_TEAM.format(team=team, names=names or "none"))
+    return by, named

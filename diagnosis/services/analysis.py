@@ -31,6 +31,8 @@ def request_again(instance: Instance, *, by: User) -> Analysis:
                 asked = Analysis.objects.create(instance=instance, requested_by=by)
         except IntegrityError:
             asked = instance.analyses.get(status__in=JobStatus.WAITING)
+            # An imported film that somebody asks for waits with those that somebody waits for.
+            Analysis.objects.filter(pk=asked.pk).update(priority=0)
         dispatch.analyse_waiting()
     return asked
 

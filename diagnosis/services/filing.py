@@ -32,7 +32,7 @@ def place_for(upload: Upload, facts: DicomFacts | None, claim: patients.Claim) -
     """Find or make patient, study and series. In a transaction, whose end frees the study's row for the next film."""
     patient = patients.patient_of(claim)
     differs_in = patients.differences(patient, claim) if patient else ""
-    hashed = _study_hash(upload, facts, claim, is_conflict=bool(differs_in))
+    hashed = study_hash(facts, claim, is_conflict=bool(differs_in), is_demo=upload.is_demo)
     study = _known(upload, hashed)
     if study is None:
         try:
@@ -53,7 +53,9 @@ def uid_hash(kind: str, uid: str) -> str:
     return pseudonyms.keyed_hash(kind, uid) if uid else ""
 
 
-def _study_hash(upload: Upload, facts: DicomFacts | None, claim: patients.Claim, *, is_conflict: bool) -> str:
+def study_hash(
+    facts: DicomFacts | None, claim: patients.Claim, *, is_conflict: bool, is_demo: bool = False
+) -> str:
     """The patient is part of what is hashed, so that one UID under two patients never joins their films.
 
     Films in conflict with their patient hang together, not with those that are linked; synthetic films by themselves.
@@ -61,7 +63,7 @@ def _study_hash(upload: Upload, facts: DicomFacts | None, claim: patients.Claim,
     if facts is None or not facts.study_uid:
         return ""
     apart = f"\0{claim.sex}\0{claim.birth_hash}" if is_conflict else ""
-    apart += "\0synthetic" if upload.is_demo else ""
+    apart += "\0synthetic" if is_demo else ""
     return uid_hash("study", f"{facts.study_uid}\0{claim.key}{apart}")
 
 
@@ -83,11 +85,12 @@ def _new(
         uid_hash=hashed,
         uploaded_by=upload.batch.by,
         is_demo=upload.is_demo,
-        **_as_sent(facts),
+        **as_sent(facts),
     )
 
 
-def _as_sent(facts: DicomFacts | None) -> dict[str, str | int | None]:
+def as_sent(facts: DicomFacts | None) -> dict[str, str | int | None]:
+    """What a study keeps of its first film's header."""
     if facts is None:
         return {}
     return {

@@ -41,9 +41,10 @@ def tidy() -> None:
 
 
 def oldest_waiting() -> datetime | None:
-    """When the film that has waited longest came in; None if none waits."""
+    """When the film that has waited longest came in; None if none waits. Nobody waits for an imported one."""
     received = Upload.objects.filter(status=UploadStatus.RECEIVED).order_by("received_at").first()
-    asked = Analysis.objects.filter(status__in=JobStatus.WAITING).order_by("requested_at").first()
+    waiting = Analysis.objects.filter(status__in=JobStatus.WAITING, priority=0)
+    asked = waiting.order_by("requested_at").first()
     times = [received.received_at] if received else []
     times += [asked.requested_at] if asked else []
     return min(times, default=None)

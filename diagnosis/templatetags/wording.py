@@ -7,11 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from django import template
-from django.utils import timezone
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
-from diagnosis import texts
+from diagnosis import notation, texts
 from diagnosis.models import Event, Instance, Prediction, Study
 
 register = template.Library()
@@ -19,7 +18,6 @@ register = template.Library()
 SHORT = {"above": "Above threshold", "uncertain": "Uncertain", "below": "No COVID-19 pattern"}
 # `escape` leaves backticks alone.
 CODE = re.compile(r"`([^`]+)`")
-SEX = {"M": "male", "F": "female", "O": "other"}
 # Patient Orientation, first value: which side of the patient the right edge of the film shows (PS3.3 C.7.6.1.1.1).
 LEFT_EDGE = {"L": "patient's right at the left edge", "R": "patient's left at the left edge"}
 LATERALITY = {"L": "side L", "R": "side R", "B": "both sides"}
@@ -34,34 +32,23 @@ def score(probability: float) -> str:
 @register.filter
 def moment(at: datetime | None) -> str:
     """Zone and date are always shown (rule A12): '14:10 CET, 3 Mar 2026'."""
-    if at is None:
-        return "–"
-    local = timezone.localtime(at)
-    return f"{local:%H:%M} {local:%Z}, {local.day} {local:%b %Y}"
+    return notation.moment(at)
 
 
 @register.filter
 def acquired(study: Study) -> str:
     """Wall clock as sent, never shifted (rule A12)."""
-    date, time = study.acquired_date, study.acquired_time
-    if len(date) != 8 or not date.isdecimal():
-        return "not recorded"
-    day = f"{date[:4]}-{date[4:6]}-{date[6:]}"
-    return (
-        f"{day} {time[:2]}:{time[2:4]}, as sent"
-        if len(time) >= 4 and time[:4].isdecimal()
-        else f"{day}, as sent"
-    )
+    return notation.acquired(study.acquired_date, study.acquired_time)
 
 
 @register.filter
 def sex_words(sex: str) -> str:
-    return SEX.get(sex.upper(), "not recorded")
+    return notation.sex_words(sex)
 
 
 @register.filter
 def age_words(age: int | None) -> str:
-    return "not recorded" if age is None else f"{age} years"
+    return notation.age_words(age)
 
 
 @register.filter
@@ -92,6 +79,16 @@ def short_finding(prediction: Prediction) -> str:
 def with_code(words: str) -> SafeString:
     """What stands between backticks, as in Markdown, becomes code; everything else is escaped."""
     return mark_safe(CODE.sub(r"<code>\1</code>", escape(words)))
+
+
+def label_words(label: str) -> str:
+    return texts.LABELS[label]
+
+
+@register.filter
+def plus(number: int, more: list[Any] | str) -> int:
+    """The number with as many added as a list has, which a page may lack."""
+    return number + len(more or ())
 
 
 @register.filter

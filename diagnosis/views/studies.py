@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from diagnosis import access, selectors, texts
 from diagnosis.forms import FilterForm
-from diagnosis.models import Analysis, Heatmap, Instance, Prediction, Study, Team, User
+from diagnosis.models import Analysis, Heatmap, Instance, Prediction, Source, Study, Team, User
 from diagnosis.services import analysis
 from diagnosis.states import Finding, JobStatus
 from diagnosis.views.fragments import page_or_fragment
@@ -29,6 +29,10 @@ def index(request: HttpRequest) -> HttpResponse:
     form = FilterForm(request.GET)
     teams = Team.objects.all() if access.sees_all_studies(request.user) else access.teams_of(request.user)
     form.fields["team"].queryset = teams.order_by("name")  # type: ignore[attr-defined]
+    sources = (
+        Source.objects.order_by("name") if access.sees_all_studies(request.user) else Source.objects.none()
+    )
+    form.fields["source"].queryset = sources  # type: ignore[attr-defined]
     form.is_valid()
     filters, before = form.filters(), request.GET.get("before", "")
     page = selectors.studies_page(request.user, filters, before=before)
@@ -36,7 +40,8 @@ def index(request: HttpRequest) -> HttpResponse:
     query.pop("before", None)
     context = {
         "form": form, "filters": filters, "page": page, "query": query.urlencode(), "before": before,
-        "has_teams": len(teams) > 1,
+        "has_teams": len(teams) > 1, "has_sources": sources.exists(),
+        "sees_sources": access.sees_all_studies(request.user),
     }  # fmt: skip
     return page_or_fragment(
         request, page="studies/index.html", fragment="studies/_rows.html", context=context
@@ -86,6 +91,8 @@ def study_context(study: Study, request: HttpRequest) -> dict[str, Any]:
         "view_not_checked": texts.VIEW_NOT_CHECKED,
         "text_words": {"suspected": texts.TEXT_SUSPECTED, "cleared": texts.TEXT_CLEARED},
         "may_clear_text": access.may_clear_text(request.user),
+        "sees_sources": access.sees_all_studies(request.user),
+        "imported_reads": selectors.imported_reads(request.user, study),
         **(film_context(film) if film else {}),
     }
 
@@ -100,7 +107,8 @@ def film_context(film: selectors.FilmState) -> dict[str, Any]:
         "prediction": prediction,
         "heatmap": heatmap,
         "answer": texts.finding_of(prediction) if prediction else None,
-        "status": _status(film, ahead=ahead) if is_open or film.is_not_assessed else None,
+        "status": _status(film, ahead=ahead) if is_open or not prediction else None,
+        "was_asked": latest is not None,
         "ahead": ahead,
         "waits": latest is not None and latest.is_waiting,
         "heatmap_words": _heatmap_words(prediction, heatmap),
@@ -110,7 +118,8 @@ def film_context(film: selectors.FilmState) -> dict[str, Any]:
 
 def _status(film: selectors.FilmState, *, ahead: int) -> texts.Wording:
     if film.analysis is None:
-        return texts.not_assessed(film.instance.not_assessed)
+        reason = film.instance.not_assessed
+        return texts.not_assessed(reason) if reason else texts.NOT_ASKED
     return _words_without(film.analysis, ahead=ahead)
 
 

@@ -68,6 +68,7 @@ def _now(system: selectors.System) -> list[tuple[str, str | int]]:
         ("uploads to be read", system.uploads_waiting),
         ("films queued", system.analyses_queued),
         ("films being analysed", system.analyses_running),
+        ("imported films queued", system.imported_queued),
         ("oldest film waits", _seconds(waited)),
     ]
 

@@ -268,3 +268,24 @@ def test_an_empty_list_says_what_to_do(browser):
 def test_the_list_asks_again_with_the_filters_that_are_set(browser, known):
     page = browser.get(reverse("studies"), {"search": "3F2A", "show": ""}).content.decode()
     assert re.search(r'hx-get="[^"]*search=3F2A[^"]*"', page)
+
+
+# --- where imported films came from ---
+
+
+def test_radiologists_see_sources_as_tags_and_filter_by_them(sign_in, team):
+    radiologist = sign_in(factories.UserFactory(role=Role.RADIOLOGIST))
+    atlas, clinic = factories.SourceFactory(name="Atlas"), factories.SourceFactory(name="Clinic A")
+    one = factories.StudyFactory(team=team, source=atlas)
+    two = factories.StudyFactory(team=team, source=clinic)
+    page = radiologist.get(reverse("studies")).content.decode()
+    assert page.count('<span class="tag">Atlas</span>') == 1 and "All sources" in page
+    page = radiologist.get(reverse("studies"), {"source": clinic.pk}).content.decode()
+    assert two.number in page and one.number not in page
+
+
+def test_clinicians_see_no_source_and_cannot_filter_by_one(browser, study):
+    source = factories.SourceFactory(name="Atlas")
+    Study.objects.update(source=source)
+    page = browser.get(reverse("studies"), {"source": source.pk + 1}).content.decode()
+    assert "Atlas" not in page and "All sources" not in page and study.number in page

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from diagnosis import pseudonyms, texts
-from diagnosis.models import Analysis, Instance, Prediction, Study
+from diagnosis.models import Analysis, Instance, Prediction, Read, Study
 from diagnosis.states import Finding, JobStatus
 from tests import factories
 
@@ -377,3 +377,35 @@ def test_a_window_may_be_called_anything(browser, study, instance):
     instance.windows = [window('"><script>alert(1)</script>', 1, 2), window("<b>", 3, 4)]
     instance.save()
     assert "<script>alert" not in markup(browser, study) and "<b>" not in markup(browser, study)
+
+
+# --- imported films ---
+
+
+@pytest.fixture
+def imported(study: Study, instance: Instance) -> Study:
+    source = factories.SourceFactory(name="Atlas")
+    Study.objects.update(source=source)
+    Read.objects.create(study=study, source=source, label="covid")
+    return study
+
+
+@pytest.mark.parametrize(
+    ("role", "sees_source", "sees_label"),
+    [("clinician", False, False), ("radiologist", True, False), ("administrator", True, True)],
+)
+def test_a_label_is_shown_to_administrators_alone_and_the_source_to_nobody_who_waits(
+    sign_in, team, imported, role, sees_source, sees_label
+):
+    browser = sign_in(factories.UserFactory(role=role, team=team))
+    for page in (words(browser, imported), plain(part(browser, imported).content.decode())):
+        assert ("Label from source Atlas: COVID-19" in page) == sees_label
+        assert ("COVID-19" in page) == sees_label
+    assert ("source: Atlas" in words(browser, imported)) == sees_source
+
+
+def test_a_film_that_nobody_asked_about_says_so_and_can_be_analysed(browser, imported):
+    page = words(browser, imported)
+    assert str(texts.NOT_ASKED) in page and "Analyse now" in page and "Try again" not in page
+    browser.post(reverse("study-analyses", args=[imported.pk]))
+    assert Analysis.objects.get().priority == 0
