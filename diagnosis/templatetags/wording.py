@@ -64,9 +64,9 @@ def side_words(instance: Instance) -> str:
 def badges(instance: Instance | None, *, advice: bool = False) -> dict[str, Any]:
     """What makes the answer about this film less certain (rule A11); `advice` says what to do about it."""
     return {
-        "lossy": texts.LOSSY if instance and instance.is_lossy else "",
-        "screenshot": texts.SCREENSHOT if instance and instance.is_screenshot else "",
-        "advice": texts.SCREENSHOT_ADVICE if advice and instance and instance.is_screenshot else "",
+        "lossy": texts.BADGE_LOSSY if instance and instance.is_lossy else "",
+        "screenshot": texts.BADGE_SCREENSHOT if instance and instance.is_screenshot else "",
+        "advice": texts.SCREENSHOT if advice and instance and instance.is_screenshot else "",
     }
 
 

@@ -376,11 +376,11 @@ def test_lossy_films_and_screenshots_carry_a_badge_wherever_they_are_shown(brows
     hang()
     where = reverse(address, args=[study.pk] if address != "studies" else [])
     page = plain(browser.get(where).content.decode())
-    assert texts.LOSSY not in page and texts.SCREENSHOT not in page
+    assert texts.BADGE_LOSSY not in page and texts.BADGE_SCREENSHOT not in page
     Instance.objects.update(is_lossy=True, is_screenshot=True)
     page = plain(browser.get(where).content.decode())
-    assert texts.LOSSY in page and texts.SCREENSHOT in page
-    assert (texts.SCREENSHOT_ADVICE in page) == (address != "studies")
+    assert texts.BADGE_LOSSY in page and texts.BADGE_SCREENSHOT in page
+    assert (texts.SCREENSHOT in page) == (address != "studies")
 
 
 @pytest.mark.parametrize(
