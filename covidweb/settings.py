@@ -285,6 +285,9 @@ PLACEHOLDER_PATIENT_IDS = words(
     "COVIDWEB_PLACEHOLDER_PATIENT_IDS",
     ["0", "UNKNOWN", "ANON", "ANONYMOUS", "TEST", "NONE", "NA", "PATIENT", "NOID"],
 )
+# A reader who knows a number may check it; nobody may try out a list of them (rule A7).
+NUMBERS_A_MINUTE = count("COVIDWEB_NUMBERS_A_MINUTE", default=20)
+UNDO_WITHDRAWAL_S = seconds("COVIDWEB_UNDO_WITHDRAWAL_S", default=86_400)
 
 # --- people ---
 DEMO_ACCOUNTS = flag("COVIDWEB_DEMO_ACCOUNTS", default=True)

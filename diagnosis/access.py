@@ -6,13 +6,28 @@ What a user may not see does not exist for them (404, never 403): nobody learns 
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
 
-from diagnosis.models import Batch, Instance, Notice, Prediction, Study, Team, Upload, User
+from diagnosis import texts
+from diagnosis.models import (
+    Batch,
+    Event,
+    IdentityConflict,
+    Instance,
+    Notice,
+    Prediction,
+    Study,
+    Team,
+    Upload,
+    User,
+)
 from diagnosis.states import StudyStatus
 
 Viewer = User | AnonymousUser
@@ -104,3 +119,59 @@ def notices_of(user: Viewer) -> QuerySet[Notice]:
 
 def notice_for(user: Viewer, pk: uuid.UUID) -> Notice:
     return get_object_or_404(notices_of(user), pk=pk)
+
+
+# --- correcting what a study says (rule A9): who may not see it learns nothing, who may only see it is told so ---
+
+
+def may_correct(user: Viewer, study: Study) -> bool:
+    """Withdraw it or change its patient."""
+    return isinstance(user, User) and (user.is_administrator or study.uploaded_by_id == user.pk)
+
+
+def study_to_correct_for(user: Viewer, pk: uuid.UUID) -> Study:
+    study = study_for(user, pk)
+    if not may_correct(user, study):
+        raise PermissionDenied(texts.NOT_YOURS_TO_CORRECT)
+    return study
+
+
+def withdrawn_studies_of(user: Viewer) -> QuerySet[Study]:
+    """Administrators see all that were withdrawn, others those that they sent themselves to a team they are in."""
+    if not isinstance(user, User):
+        return Study.objects.none()
+    withdrawn = Study.objects.filter(status=StudyStatus.WITHDRAWN).select_related("patient", "team")
+    if user.is_administrator:
+        return withdrawn
+    return withdrawn.filter(uploaded_by=user, team__in=teams_of(user))
+
+
+def withdrawn_study_for(user: Viewer, pk: uuid.UUID) -> Study:
+    return get_object_or_404(withdrawn_studies_of(user), pk=pk)
+
+
+def may_restore(user: Viewer, study: Study) -> bool:
+    """Administrators always; the uploader for a while, and only what they withdrew themselves."""
+    if not isinstance(user, User) or user.is_administrator:
+        return isinstance(user, User)
+    ended = timezone.now() - timedelta(seconds=settings.UNDO_WITHDRAWAL_S)
+    withdrawal = withdrawal_of(study)
+    return bool(withdrawal and withdrawal.by_id == user.pk and withdrawal.at > ended)
+
+
+def withdrawal_of(study: Study) -> Event | None:
+    """Who withdrew it last, when and why."""
+    events = Event.objects.filter(kind="study", object_id=study.pk, new=StudyStatus.WITHDRAWN)
+    return events.select_related("by").order_by("-pk").first()
+
+
+def study_to_restore_for(user: Viewer, pk: uuid.UUID) -> Study:
+    study = withdrawn_study_for(user, pk)
+    if not may_restore(user, study):
+        raise PermissionDenied(texts.UNDO_IS_OVER)
+    return study
+
+
+def conflict_for(user: Viewer, pk: uuid.UUID) -> IdentityConflict:
+    require_administrator(user)
+    return get_object_or_404(IdentityConflict.objects.select_related("study", "patient"), pk=pk)

@@ -79,6 +79,74 @@ class UploadForm(forms.Form):
     )
 
 
+# --- identity ---
+
+
+def number_field(label: str) -> forms.CharField:
+    """For a number that a browser must not remember."""
+    attrs = {"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
+    return forms.CharField(max_length=64, label=label, widget=forms.TextInput(attrs=attrs))
+
+
+class NumberForm(forms.Form):
+    """A record or accession number that is hashed and forgotten; the issuer makes it the number of one hospital."""
+
+    number = number_field("Record or accession number")
+    issuer = forms.CharField(required=False, max_length=64)
+
+
+class ReasonForm(forms.Form):
+    """Why something is done that others must be able to follow later."""
+
+    reason = forms.CharField(
+        max_length=300,
+        label="Reason",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text="Others read it later. Do not name the patient.",
+        error_messages={"required": "Say why: others must be able to follow it later."},
+    )
+
+
+class MoveForm(ReasonForm):
+    """Another patient for a study, or none."""
+
+    number = number_field("Patient number (record number)")
+    issuer = forms.CharField(
+        required=False,
+        max_length=64,
+        label="Issuer, if the site has several",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text="As the films of this patient state it. Empty for most sites.",
+    )
+    seen = forms.CharField(required=False, max_length=12, widget=forms.HiddenInput)
+    although = forms.BooleanField(
+        required=False, label="It is the same person although sex or birth date differ: I have made sure"
+    )
+    is_removal = forms.BooleanField(required=False, widget=forms.HiddenInput)
+
+    field_order = ("number", "issuer", "reason", "although", "seen", "is_removal")
+
+    def __init__(self, *args: Any, can_insist: bool, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if not can_insist:
+            del self.fields["although"]
+
+    def clean(self) -> dict[str, Any]:
+        """A study that is to have no patient needs no number."""
+        data = super().clean() or {}
+        if data.get("is_removal") and "number" in self.errors:
+            del self.errors["number"]
+        return data
+
+
+class DecisionForm(ReasonForm):
+    """Whether a film in conflict shows the patient whose number it carries."""
+
+    is_same = forms.TypedChoiceField(
+        choices=[("same", "Same person"), ("other", "Another person")], coerce=lambda value: value == "same"
+    )
+
+
 # --- people ---
 
 DESCRIBED = ("first_name", "last_name", "email")

@@ -96,6 +96,17 @@ class PatientOrigin:
     MOVED = "moved"
 
 
+class Check:
+    """What *check patient* answers (rule A7); what the audit keeps of it."""
+
+    RECORD = "record"
+    ACCESSION = "accession"
+    CONFLICT = "conflict"
+    NO_MATCH = "no match"
+    NOTHING = "nothing"
+    PLACEHOLDER = "placeholder"
+
+
 class Scope:
     """What a token may do."""
 
@@ -116,6 +127,7 @@ class NoticeKind:
     IDENTITY_CONFLICT = "identity-conflict"
     DISAGREEMENT_ANSWERED = "disagreement-answered"
     RUN_DONE = "run-done"
+    STUDY_CORRECTED = "study-corrected"
 
 
 class AccountState:

@@ -8,6 +8,7 @@ from diagnosis.api import views as api
 from diagnosis.views import (
     account,
     acknowledgement,
+    identity,
     media,
     notices,
     people,
@@ -17,6 +18,7 @@ from diagnosis.views import (
     text_clearance,
     uploads,
     users,
+    withdrawal,
 )
 
 urlpatterns = [
@@ -57,5 +59,13 @@ urlpatterns = [
     path("teams/<int:pk>/deletion/", teams.delete, name="team-deletion"),
     path("lateness/", system.lateness, name="lateness"),
     path("system/", system.index, name="system"),
+    path("studies/search/", identity.search, name="study-search"),
+    path("studies/<uuid:pk>/checks/", identity.check, name="study-check"),
+    path("studies/<uuid:pk>/patient/", identity.patient, name="study-patient"),
+    path("studies/<uuid:pk>/withdrawal/", withdrawal.withdraw, name="study-withdrawal"),
+    path("studies/<uuid:pk>/restoration/", withdrawal.restore, name="study-restoration"),
+    path("identity/", identity.index, name="identity"),
+    path("identity/withdrawn/", withdrawal.index, name="identity-withdrawn"),
+    path("conflicts/<uuid:pk>/decision/", identity.decide, name="conflict-decision"),
     path("api/studies/<uuid:pk>/", api.StudyDetail.as_view(), name="api-study"),
 ]

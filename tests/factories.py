@@ -19,7 +19,6 @@ from diagnosis.states import (
     JobStatus,
     NoticeKind,
     Role,
-    StudyStatus,
     UploadStatus,
 )
 
@@ -77,10 +76,13 @@ class StudyFactory(DjangoModelFactory[models.Study]):
     uploaded_by = factory.LazyAttribute(lambda study: UserFactory(team=study.team))
 
 
-def withdraw(study: models.Study) -> None:
-    """What withdrawing a study does to its rows: it leaves the lists, and its films are not known any more."""
-    study.move(StudyStatus.ACTIVE, StudyStatus.WITHDRAWN)
-    models.Instance.objects.filter(series__study=study).update(pixels_once=None)
+class IdentityConflictFactory(DjangoModelFactory[models.IdentityConflict]):
+    class Meta:
+        model = models.IdentityConflict
+
+    study = factory.SubFactory(StudyFactory)
+    patient = factory.SubFactory(PatientFactory)
+    differs_in = "sex"
 
 
 class SeriesFactory(DjangoModelFactory[models.Series]):

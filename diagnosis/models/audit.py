@@ -1,4 +1,4 @@
-"""What happened to which row, when and by whom. Written by `move()`, never by hand."""
+"""What happened to which row, when and by whom. Written by `move()`, and by services for what is no move."""
 
 from __future__ import annotations
 

@@ -1,6 +1,17 @@
 """The queries behind pages; each page asks a constant number of them. Re-exports, nothing else."""
 
 from diagnosis.selectors.datasets import trainable
+from diagnosis.selectors.identity import (
+    Listed,
+    n_open_conflicts,
+    open_conflicts,
+    patient_change,
+    stopped_uploads,
+    studies_by_key,
+    studies_with,
+    withdrawn_studies,
+    without_patient,
+)
 from diagnosis.selectors.people import (
     Users,
     UserState,
@@ -40,6 +51,7 @@ __all__ = [
     "PAGE_SIZE",
     "FilmState",
     "Filters",
+    "Listed",
     "Page",
     "StudyState",
     "System",
@@ -55,13 +67,19 @@ __all__ = [
     "link_ends_at",
     "locked_until",
     "locks",
+    "n_open_conflicts",
     "n_unread",
     "narrowed",
     "notices",
+    "open_conflicts",
     "parsed_cursor",
+    "patient_change",
     "percentile",
     "recent_batches",
+    "stopped_uploads",
+    "studies_by_key",
     "studies_page",
+    "studies_with",
     "study_for_page",
     "study_state",
     "system",
@@ -72,4 +90,6 @@ __all__ = [
     "user_state",
     "users",
     "with_films",
+    "withdrawn_studies",
+    "without_patient",
 ]

@@ -9,12 +9,15 @@ from django import template
 from django.utils import timezone
 
 from diagnosis import texts
-from diagnosis.models import Event, Prediction, Study
+from diagnosis.models import Event, Instance, Prediction, Study
 
 register = template.Library()
 
 SHORT = {"above": "Above threshold", "uncertain": "Uncertain", "below": "No COVID-19 pattern"}
 SEX = {"M": "male", "F": "female", "O": "other"}
+# Patient Orientation, first value: which side of the patient the right edge of the film shows (PS3.3 C.7.6.1.1.1).
+LEFT_EDGE = {"L": "patient's right at the left edge", "R": "patient's left at the left edge"}
+LATERALITY = {"L": "side L", "R": "side R", "B": "both sides"}
 
 
 @register.filter
@@ -54,6 +57,25 @@ def sex_words(sex: str) -> str:
 @register.filter
 def age_words(age: int | None) -> str:
     return "not recorded" if age is None else f"{age} years"
+
+
+@register.filter
+def side_words(instance: Instance) -> str:
+    """Which side is which, as sent: by Patient Orientation, else by laterality; never guessed from the picture."""
+    sent = instance.attributes.get("PatientOrientation") or ""
+    first = str(sent if isinstance(sent, str) else sent[0]).strip().upper()[:1]
+    side = instance.laterality.strip().upper()[:1]
+    return LEFT_EDGE.get(first) or LATERALITY.get(side) or texts.SIDE_UNKNOWN
+
+
+@register.inclusion_tag("studies/_badges.html")
+def badges(instance: Instance | None, *, advice: bool = False) -> dict[str, Any]:
+    """What makes the answer about this film less certain (rule A11); `advice` says what to do about it."""
+    return {
+        "lossy": texts.LOSSY if instance and instance.is_lossy else "",
+        "screenshot": texts.SCREENSHOT if instance and instance.is_screenshot else "",
+        "advice": texts.SCREENSHOT_ADVICE if advice and instance and instance.is_screenshot else "",
+    }
 
 
 @register.filter

@@ -17,6 +17,7 @@ from diagnosis.models import Analysis, Heatmap, Instance, Prediction, Study, Tea
 from diagnosis.services import analysis
 from diagnosis.states import Finding, JobStatus
 from diagnosis.views.fragments import page_or_fragment
+from diagnosis.views.identity import identity_context
 
 # Seconds until a page that waits asks again, by how often it has asked; then every 2 s.
 PATIENCE = (*["0.15"] * 12, "0.5", "1")
@@ -49,6 +50,8 @@ def show(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     context["seen"] = seen(context)
     if is_nothing_new(request, context):
         return HttpResponse(status=204)
+    if not getattr(request, "htmx", False):
+        context |= identity_context(context["study"], request.user)
     return page_or_fragment(
         request, page="studies/show.html", fragment="studies/_analysis.html", context=context
     )
@@ -163,4 +166,6 @@ def _uuid(text: str) -> uuid.UUID | None:
 @require_safe
 @never_cache
 def print_view(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    return render(request, "studies/print.html", study_context(access.study_for(request.user, pk), request))
+    context = study_context(access.study_for(request.user, pk), request)
+    context |= identity_context(context["study"], request.user)
+    return render(request, "studies/print.html", context)

@@ -90,6 +90,7 @@ def take_all(camera: Camera) -> None:
         page = context.new_page()
         take_studies(camera, page)
         take_states(camera, page)
+        take_identity(camera, page)
     take_uploads(camera)
     take_lists(camera)
     camera.take("system", "/system/", role="administrator")
@@ -177,6 +178,28 @@ def take_states(camera: Camera, page: Page) -> None:
     camera.site.resume("inference")
 
 
+def take_identity(camera: Camera, page: Page) -> None:
+    """Numbers checked and found, a study moved and withdrawn, and what administrators settle."""
+    camera.take("identity-empty", "/identity/", role="administrator")
+    camera.take("identity-none-withdrawn", "/identity/withdrawn/", role="administrator")
+    own = stage.own_study(page)
+    camera.take("identity-match", own, prepare=lambda page: check(page, "BROWSER-1"))
+    camera.take("identity-no-match", own, prepare=lambda page: check(page, "BROWSER-2"))
+    camera.take("identity-withdraw", own, prepare=ask_to_withdraw)
+    camera.take("identity-move", f"{own}patient/")
+    nobody = stage.sent(page, stage.picture("nobody.png", seed=350))
+    camera.take("identity-nobody", nobody, prepare=is_ready)
+    camera.take(
+        "identity-add", f"{nobody}patient/", prepare=lambda page: page.click("main button[type=submit]")
+    )
+    camera.take("identity-found", "/studies/", prepare=lambda page: find(page, "BROWSER-1"))
+    camera.take("identity-not-found", "/studies/", prepare=lambda page: find(page, "BROWSER-9"))
+    camera.take("identity-withdrawn-study", stage.withdrawn_study(page))
+    stage.to_settle(camera.site)
+    camera.take("identity-to-settle", "/identity/", role="administrator")
+    camera.take("identity-withdrawn", "/identity/withdrawn/", role="administrator")
+
+
 def take_uploads(camera: Camera) -> None:
     camera.take("upload", "/uploads/")
     camera.take("upload-outcomes", "/uploads/", prepare=send_several)
@@ -188,6 +211,24 @@ def take_lists(camera: Camera) -> None:
     camera.take("list-menu", "/studies/", prepare=lambda page: page.click("details.menu summary"))
     camera.take("list-keys", "/studies/", prepare=lambda page: page.keyboard.press("?"))
     camera.take("list-no-match", "/studies/?search=nothing")
+
+
+def check(page: Page, number: str) -> None:
+    is_ready(page)
+    page.get_by_label("Record or accession number").fill(number)
+    page.get_by_role("button", name="Check", exact=True).click()
+    page.locator("#check-answer .status").wait_for()
+
+
+def find(page: Page, number: str) -> None:
+    page.get_by_label("Find by record or accession number").fill(number)
+    page.get_by_role("button", name="Find").click()
+    page.wait_for_url("**/studies/search/")
+
+
+def ask_to_withdraw(page: Page) -> None:
+    is_ready(page)
+    page.get_by_role("link", name="Withdraw").click()
 
 
 def refuse(page: Page) -> None:

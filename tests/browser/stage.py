@@ -32,6 +32,22 @@ instance = Instance.objects.filter(series__study__is_demo=True).order_by("pk").f
 AnalysisFactory(instance=instance, status="failed", error="worker lost")
 print(instance.series.study.pk)
 """
+# One of each that administrators settle, as intake writes them.
+TO_SETTLE = """
+from diagnosis.models import Instance, User
+from diagnosis.states import UploadStatus
+from tests import factories
+sender = User.objects.get(username="clinician")
+team = sender.teams.get()
+known = factories.PatientFactory(sex="M")
+own = {"team": team, "uploaded_by": sender}
+factories.StudyFactory(patient=known, sex="M", age_years=71, acquired_date="20260301", **own)
+nobody = factories.StudyFactory(sex="F", age_years=44, acquired_date="20260302", acquired_time="001500", **own)
+factories.IdentityConflictFactory(study=nobody, patient=known)
+batch = factories.BatchFactory(by=sender, team=team)
+stored = Instance.objects.filter(series__study__is_demo=True).order_by("pk").first()
+factories.UploadFactory(batch=batch, status=UploadStatus.STOPPED, instance=stored, patient_key=known.key)
+"""
 WAITING = """
 from diagnosis.models import Analysis, Upload
 print(len(Analysis.waiting()) + len(Upload.objects.filter(status="received")))
@@ -85,6 +101,25 @@ def fill(site: Site, n_films: int) -> None:
         if time.monotonic() > until:
             raise TimeoutError("the films were not analysed")
         time.sleep(0.3)
+
+
+def to_settle(site: Site) -> None:
+    """An identity conflict and a stopped upload."""
+    site.manage("shell", "--no-imports", "-c", TO_SETTLE)
+
+
+def own_study(page: Page) -> str:
+    """The address of a study that this person sent, and may correct."""
+    return sent(page, picture("own.dcm", seed=next(UNSEEN), PatientID="BROWSER-1", AccessionNumber="ACC-1"))
+
+
+def withdrawn_study(page: Page) -> str:
+    """The address of the page that says that a study is withdrawn and offers to undo it."""
+    page.goto(own_study(page) + "withdrawal/")
+    page.fill("[name=reason]", "Sent to the wrong team")
+    page.get_by_role("button", name="Withdraw study").click()
+    page.get_by_role("button", name="Undo").wait_for()
+    return page.url[page.url.index("/studies/") :]
 
 
 def people(site: Site) -> None:

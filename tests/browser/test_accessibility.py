@@ -79,6 +79,26 @@ def outcomes(page: Page) -> None:
     expect(page.locator("[data-sent] .tone--waiting")).to_have_count(0, timeout=20_000)
 
 
+def check(page: Page) -> None:
+    ready(page)
+    page.get_by_label("Record or accession number").fill("BROWSER-1")
+    page.get_by_role("button", name="Check", exact=True).click()
+    expect(page.locator("#check-answer")).to_contain_text("Match.")
+    expect(page.get_by_label("Record or accession number")).to_have_value("")
+
+
+def find(page: Page, number: str) -> None:
+    page.get_by_label("Find by record or accession number").fill(number)
+    page.get_by_role("button", name="Find").click()
+    page.wait_for_url("**/studies/search/")
+
+
+def ask_to_withdraw(page: Page) -> None:
+    ready(page)
+    page.get_by_role("link", name="Withdraw").click()
+    expect(page.locator("dialog[open]")).to_be_visible()
+
+
 def batch(page: Page) -> None:
     outcomes(page)
     page.click("[data-batch-link]")
@@ -128,6 +148,14 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "print": ("clinician", "above print", nothing),
     "print below": ("clinician", "below print", nothing),
     "system": ("administrator", "/system/", nothing),
+    "patient checked": ("clinician", "own", check),
+    "withdrawal asked for": ("clinician", "own", ask_to_withdraw),
+    "withdrawal": ("clinician", "own withdrawal", nothing),
+    "another patient": ("clinician", "own patient", nothing),
+    "withdrawn study": ("clinician", "withdrawn", nothing),
+    "found by number": ("clinician", "/studies/", lambda page: find(page, "BROWSER-1")),
+    "identity": ("administrator", "to settle", nothing),
+    "withdrawn studies": ("administrator", "/identity/withdrawn/", nothing),
     "forgotten": (None, "/forgotten/", nothing),
     "link that is over": (None, "/password-link/?user=1&token=x", nothing),
     "account": ("clinician", "/account/", nothing),
@@ -153,10 +181,13 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
         context.add_cookies(cookies("clinician"))
         page = context.new_page()
         known = {finding: stage.study(page, finding) for finding in ("above", "uncertain", "below")}
+        known |= {f"{finding} print": f"{address}print/" for finding, address in known.items()}
         known["text"] = stage.sent(page, stage.picture_with_text(711))
         known["windows"] = stage.sent(page, stage.picture("windows.dcm", seed=710, **stage.WINDOWS))
-    known |= {f"{name} print": f"{address}print/" for name, address in known.items()}
-    return {**known, "failed": stage.failed_study(filled)}
+        own, known["withdrawn"] = stage.own_study(page), stage.withdrawn_study(page)
+    stage.to_settle(filled)
+    known |= {"own": own, "own withdrawal": f"{own}withdrawal/", "own patient": f"{own}patient/"}
+    return {**known, "to settle": "/identity/", "failed": stage.failed_study(filled)}
 
 
 @pytest.fixture(scope="package")

@@ -9,7 +9,7 @@ from pydicom import uid
 
 from diagnosis import texts
 from diagnosis.models import Analysis, Instance, Series, Study, Upload
-from diagnosis.services import analysis, intake
+from diagnosis.services import analysis, intake, withdrawal
 from diagnosis.states import UploadStatus
 from tests import factories, xrays
 
@@ -62,7 +62,7 @@ def test_another_patient_has_a_study_of_his_own(arrive):
 
 def test_a_study_that_was_withdrawn_is_not_joined(arrive):
     withdrawn = arrive(of_study(0)).instance.series.study
-    factories.withdraw(withdrawn)
+    withdrawal.withdraw(withdrawn, by=withdrawn.uploaded_by, reason="a test")
     assert arrive(of_study(1)).instance.series.study != withdrawn
 
 

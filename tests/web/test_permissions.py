@@ -24,6 +24,8 @@ EVERYBODY = (200,) * 7
 SIGNED_IN = (302, 200, 200, 200, 200, 200, 200)
 OF_THE_TEAM = (302, 200, 200, 404, 404, 200, 200)
 OWN = (302, 200, 404, 404, 404, 404, 200)
+# Who sees it and may not do it is told so, others learn nothing.
+TO_CORRECT = (302, 200, 403, 404, 404, 403, 200)
 ADMINISTRATOR = (302, 403, 403, 403, 403, 403, 200)
 ONLY_POST = (302, 405, 405, 405, 405, 405, 405)
 
@@ -49,6 +51,14 @@ TABLE: dict[str, tuple[int, ...]] = {
     "prediction-heatmap": OF_THE_TEAM,
     "lateness": SIGNED_IN,
     "system": ADMINISTRATOR,
+    "study-search": SIGNED_IN,
+    "study-check": ONLY_POST,
+    "study-patient": TO_CORRECT,
+    "study-withdrawal": TO_CORRECT,
+    "study-restoration": ONLY_POST,
+    "identity": ADMINISTRATOR,
+    "identity-withdrawn": ADMINISTRATOR,
+    "conflict-decision": ONLY_POST,
     "forgotten": EVERYBODY,
     "password-link": EVERYBODY,
     "account": SIGNED_IN,
@@ -80,6 +90,8 @@ TAKE_POST |= {
 TAKE_POST |= {"users-new", "user", "user-link", "user-activation", "user-unlocking"}
 TAKE_POST |= {"teams", "team", "team-deletion"}
 TAKE_POST |= {"instance-text-clearance"}
+TAKE_POST |= {f"study-{noun}" for noun in ("search", "check", "patient", "withdrawal", "restoration")}
+TAKE_POST |= {"conflict-decision"}
 
 
 def addresses() -> dict[str, URLPattern]:
@@ -115,6 +127,7 @@ def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
         "team": team.pk,
         "notice": factories.NoticeFactory(user=clinician).pk,
         "api": study.pk,
+        "conflict": factories.IdentityConflictFactory(study__team=team, study__uploaded_by=clinician).pk,
         "batch": batch.pk,
         "upload": factories.UploadFactory(batch=batch).pk,
     }
