@@ -248,9 +248,7 @@ def _develop(source: Path, folder: Path, max_megapixels: int) -> Developed:
 
 def not_assessed(facts: DicomFacts | None) -> str:
     """Why the network does not look at a film, by its header; empty if it does."""
-    from ml.projection import not_frontal
-
-    return not_frontal(facts) if facts else ""
+    return facts.not_frontal if facts else ""
 
 
 def nearness() -> int:

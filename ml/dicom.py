@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
 
-from ml import deid
+from ml import deid, projection
 from ml.dicom_pixels import DECODERS, Stored, decoded, is_lossy, n_bytes, syntax_of
 from ml.film import DicomFacts, Film, Limits
 from ml.formats import RefusedFilmError
@@ -98,13 +98,20 @@ def facts_of(ds: Dataset) -> DicomFacts:
     values = {name: _text(ds, keyword) for name, keyword in _ATTRIBUTES.items()}
     age = age_in_years(_text(ds, "PatientAge"), birth_date=values["birth_date"], on=values["study_date"])
     lossy = _text(ds, "LossyImageCompression") == "01" or is_lossy(ds)
+    # By what was sent: a spelling that may not be kept must not make a lateral film frontal.
+    not_frontal = projection.not_frontal(values["view"], patient_orientation=values["patient_orientation"])
     kept = deid.allowed(ds)
     # These reach rows and pages: only values that no name could be typed into.
     values |= {name: str(kept.get(_ATTRIBUTES[name], "")) for name in _SHOWN}
     if not values["laterality"]:
         values["laterality"] = str(kept.get("Laterality", ""))
     return DicomFacts(
-        **values, age_years=age, transfer_syntax=str(syntax_of(ds)), lossy=lossy, attributes=kept
+        **values,
+        age_years=age,
+        transfer_syntax=str(syntax_of(ds)),
+        lossy=lossy,
+        not_frontal=not_frontal,
+        attributes=kept,
     )
 
 

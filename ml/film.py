@@ -61,6 +61,7 @@ class DicomFacts:
     patient_orientation: str = ""
     burned_in_annotation: str = ""
     lossy: bool = False
+    not_frontal: str = ""  # 'lateral view' and the like, of ml.projection
     # What may be kept and handed out again: the allow-list of ml/deid.csv, and nothing beside it.
     attributes: Mapping[str, Value] = field(default_factory=dict)
 

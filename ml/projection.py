@@ -6,10 +6,6 @@ Standard library only. What the header does not say is not guessed: such a film 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ml.film import DicomFacts
 
 LATERAL, OBLIQUE, DECUBITUS = "lateral view", "oblique view", "decubitus view"
 
@@ -36,13 +32,13 @@ _BY_WORD = (("DECUB", DECUBITUS), ("OBLI", OBLIQUE), ("LATERAL", LATERAL))
 _FRONTAL = ("AP", "PA")
 
 
-def not_frontal(facts: DicomFacts) -> str:
+def not_frontal(view_position: str, *, patient_orientation: str = "") -> str:
     """Why a film is not assessed, such as 'lateral view'; empty for a frontal film and for one that does not say.
 
     View Position comes first. Only where it is silent, Patient Orientation (0020,0020) decides: rows of a lateral film
     run to the front or to the back of the patient (PS3.3 C.7.6.1.1.1).
     """
-    view = "".join(letter for letter in facts.view.upper() if letter.isalpha())
+    view = "".join(letter for letter in view_position.upper() if letter.isalpha())
     if view in _BY_CODE:
         return _BY_CODE[view]
     for word, reason in _BY_WORD:
@@ -50,5 +46,5 @@ def not_frontal(facts: DicomFacts) -> str:
             return reason
     if view.startswith(_FRONTAL):
         return ""
-    direction = re.search(r"[A-Z]", facts.patient_orientation.upper())
+    direction = re.search(r"[A-Z]", patient_orientation.upper())
     return LATERAL if direction and direction[0] in "AP" else ""

@@ -20,7 +20,6 @@ from diagnosis.states import (
     NoticeKind,
     Role,
     Scope,
-    StudyStatus,
     UploadStatus,
 )
 
@@ -107,12 +106,6 @@ class IdentityConflictFactory(DjangoModelFactory[models.IdentityConflict]):
     study = factory.SubFactory(StudyFactory)
     patient = factory.SubFactory(PatientFactory)
     differs_in = "sex"
-
-
-def withdraw(study: models.Study) -> None:
-    """What withdrawing a study does to its rows: it leaves the lists, and its films are not known any more."""
-    study.move(StudyStatus.ACTIVE, StudyStatus.WITHDRAWN)
-    models.Instance.objects.filter(series__study=study).update(pixels_once=None)
 
 
 class SeriesFactory(DjangoModelFactory[models.Series]):

@@ -55,9 +55,9 @@ def of_pixels(upload: Upload, pixel_sha256: str, claim: patients.Claim) -> Verdi
     return _here(upload, known, lacks_patient=owner is None)
 
 
-def tell_of_stopped(upload: Upload) -> None:
-    """Administrators settle whose film it is. A batch of many such films is one notice until it is read."""
-    address = reverse("batch", args=[upload.batch_id])
+def tell_of_stopped() -> None:
+    """Administrators settle whose film it is. Many such films are one notice until it is read."""
+    address = reverse("identity")
     told = Notice.objects.filter(kind=NoticeKind.UPLOAD_STOPPED, address=address, read_at=None).values_list(
         "user", flat=True
     )

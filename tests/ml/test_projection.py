@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from ml.dicom import facts_of
-from ml.projection import DECUBITUS, LATERAL, OBLIQUE, not_frontal
+from ml.projection import DECUBITUS, LATERAL, OBLIQUE
 from tests import xrays
 
 
 def reason(**header: object) -> str:
-    return not_frontal(facts_of(xrays.dataset(**header)))
+    return facts_of(xrays.dataset(**header)).not_frontal
 
 
 @pytest.mark.parametrize("view", ["LL", "RL", "LATERAL", "L LAT", "LEFT LATERAL", "LAT "])

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from django.urls import reverse
 
 from diagnosis import engine, texts
 from diagnosis.models import Batch, Instance, Membership, Notice, Patient, Study, Upload
-from diagnosis.services import intake, patients
+from diagnosis.services import intake, patients, withdrawal
 from diagnosis.states import NoticeKind, PatientOrigin, Role, UploadStatus
 from tests import factories, xrays
 from tests.services.test_patients import name_beside
@@ -113,10 +114,10 @@ def test_the_same_pixels_under_another_patient_stop_and_administrators_see_the_p
     assert files_in(settings.QUARANTINE_ROOT) == [] and len(files_in(settings.MEDIA_ROOT)) == n_files
     notice = Notice.objects.get(user=administrator)
     assert (notice.kind, notice.text) == (NoticeKind.UPLOAD_STOPPED, texts.STOPPED_NOTICE)
-    assert str(second.batch_id) in notice.address
+    assert notice.address == reverse("identity")
 
 
-def test_many_stopped_films_of_one_batch_are_one_notice(arrive):
+def test_many_stopped_films_are_one_notice_until_it_is_read(arrive):
     factories.UserFactory(role=Role.ADMINISTRATOR)
     arrive(DICOM)
     for number in ("CD34", "EF56"):
@@ -172,7 +173,7 @@ def test_a_file_that_still_names_the_patient_a_study_was_moved_from_is_stopped(a
 
 def test_a_withdrawn_film_is_not_known_and_may_come_again(arrive):
     study = arrive(DICOM).instance.series.study
-    factories.withdraw(study)
+    withdrawal.withdraw(study, by=study.uploaded_by, reason="a test")
     again = arrive(xrays.dicom(PIXELS, PatientID="CD34"))
     assert again.status == UploadStatus.ACCEPTED and stored() == 2
     assert outcome(arrive(DICOM)) == STOPPED, "the one that is there now counts"

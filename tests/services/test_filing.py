@@ -9,7 +9,7 @@ from pydicom import uid
 
 from diagnosis import texts
 from diagnosis.models import Analysis, Instance, Series, Study, Upload
-from diagnosis.services import analysis, intake
+from diagnosis.services import analysis, intake, withdrawal
 from diagnosis.states import UploadStatus
 from tests import factories, xrays
 
@@ -62,7 +62,7 @@ def test_another_patient_has_a_study_of_his_own(arrive):
 
 def test_a_study_that_was_withdrawn_is_not_joined(arrive):
     withdrawn = arrive(of_study(0)).instance.series.study
-    factories.withdraw(withdrawn)
+    withdrawal.withdraw(withdrawn, by=withdrawn.uploaded_by, reason="a test")
     assert arrive(of_study(1)).instance.series.study != withdrawn
 
 
@@ -155,6 +155,7 @@ def test_the_films_of_a_study_in_words(n, left_out, words):
         (xrays.png(xrays.photograph()), "colour"),
         (xrays.png(xrays.film(width=100, height=100)), "too_small"),
     ],
+    ids=["modality", "child", "not_presentation", "colour", "too_small"],
 )
 def test_a_refusal_has_a_code_for_programs(arrive, content, code):
     upload = arrive(content)
@@ -164,6 +165,7 @@ def test_a_refusal_has_a_code_for_programs(arrive, content, code):
 @pytest.mark.parametrize(
     ("content", "code"),
     [(b"", "empty"), (b"hello", "unknown_format"), (b"\x89PNG\r\n\x1a\n" + bytes(2000), "file_too_big")],
+    ids=["empty", "unknown_format", "file_too_big"],
 )
 def test_a_refusal_at_the_door_has_a_code_too(send, settings, content, code):
     settings.MAX_UPLOAD_BYTES = 1000

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from diagnosis.models import Analysis, Batch, IdentityConflict, Instance, Patient, Series, Study, Upload
-from diagnosis.services import intake, patients
+from diagnosis.services import intake, patients, withdrawal
 from diagnosis.states import PatientOrigin, UploadStatus
 from tests import factories, xrays
 
@@ -118,7 +118,7 @@ class House:
         stored = Instance.objects.filter(series__study__status="active").order_by("created_at")
         for instance in stored[n : n + 1]:
             study = instance.series.study
-            factories.withdraw(study)
+            withdrawal.withdraw(study, by=study.uploaded_by, reason="a test")
             if not study.is_demo:
                 left = {
                     film: known
