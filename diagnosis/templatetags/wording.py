@@ -81,6 +81,7 @@ def with_code(words: str) -> SafeString:
     return mark_safe(CODE.sub(r"<code>\1</code>", escape(words)))
 
 
+@register.filter
 def label_words(label: str) -> str:
     return texts.LABELS[label]
 

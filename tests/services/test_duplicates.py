@@ -55,7 +55,7 @@ def files_in(folder: Path) -> list[Path]:
     return [path for path in Path(folder).rglob("*") if path.is_file()]
 
 
-@pytest.mark.parametrize("content", [PNG, DICOM])
+@pytest.mark.parametrize("content", [PNG, DICOM], ids=["png", "dicom"])
 def test_the_same_bytes_are_stored_once_and_not_opened_again(arrive, content, monkeypatch):
     first = arrive(content)
     monkeypatch.setattr(engine, "develop", None)
@@ -75,7 +75,7 @@ def test_the_same_pixels_of_the_same_patient_in_another_study_are_one_film(arriv
     assert outcome(again) == HERE and Study.objects.count() == 1
 
 
-@pytest.mark.parametrize("content", [DICOM, PNG])
+@pytest.mark.parametrize("content", [DICOM, PNG], ids=["dicom", "png"])
 def test_another_team_is_told_that_it_is_stored_and_not_where(arrive, stranger, content):
     arrive(DICOM)
     theirs = arrive(content, to=stranger)

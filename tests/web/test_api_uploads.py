@@ -54,7 +54,7 @@ def test_a_film_is_received_and_its_batch_tells_its_outcome(
     batch = program.get(answer["Location"]).json()
     (upload,) = batch["uploads"]
     assert (upload["status"], upload["code"], batch["is_final"]) == ("accepted", "accepted", True)
-    assert upload["sentence"] == texts.WAITING_FOR_ANALYSIS
+    assert upload["sentence"] == f"{texts.WAITING_FOR_ANALYSIS}. {texts.NO_PATIENT}"
     assert upload["study"] == str(Study.objects.get().pk)
     assert program.get(reverse("api-upload", args=[upload["id"]])).json()["batch"] == batch["id"]
 
