@@ -62,6 +62,7 @@ _ATTRIBUTES = {
     "patient_orientation": "PatientOrientation",
     "burned_in_annotation": "BurnedInAnnotation",
 }
+PREAMBLE_BYTES = 132  # 128 of anything, then DICM (PS3.10, 7.1)
 _SHOWN = (
     "sex", "view", "laterality", "body_part", "study_date", "study_time", "acquisition_date", "acquisition_time",
     "manufacturer", "model", "burned_in_annotation",
@@ -202,7 +203,8 @@ def _breaks_off(path: Path, ds: Dataset) -> bool:
     all others.
     """
     if not len(ds):
-        return True
+        # Bytes that begin with no attribute at all are damaged, not cut off.
+        return bool(ds.file_meta) or path.stat().st_size <= PREAMBLE_BYTES
     if "PixelData" in ds or "EncapsulatedDocument" in ds:
         return False
     last: object = ds.get_item(max(ds.keys()))  # as read: nothing is converted yet

@@ -123,6 +123,7 @@ def test_a_keyboard_is_enough_from_sign_in_to_print(filled, page_as):
     page.wait_for_url("**/studies/")
     page.keyboard.press("u")
     page.wait_for_url("**/uploads/")
+    expect(page.locator("form.is-live")).to_be_visible()
     tab_to(page, "input[type=file]")
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")

@@ -71,7 +71,10 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "a PDF": (lambda: xrays.PDF, NOT_ONE_OF_THESE.format("a PDF")),
     "a DICOM without pixels": (lambda: xrays.dicom(PixelData=None), NO_IMAGE),
     "a DICOM with a broken header": (lambda: DICOM[:132] + b"\xff" * 4000, DAMAGED),
-    "a DICOM that ends after its first word": (lambda: DICOM[:132], DAMAGED),
+    "a DICOM that ends after its first word": (
+        lambda: DICOM[:132],
+        "Cut off: the file ends at byte 132. Export it again.",
+    ),
     "a photograph": (
         lambda: xrays.png(xrays.photograph()),
         "Not a frontal chest X-ray (looks like: photograph). Send the PA or AP view.",
