@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ml.data import Manifest, ManifestError, Record
+from ml.unions import Unions
 
 DOMAINS = {
     "web": ("ieee8023", "armiro", "figure1"),
@@ -102,16 +103,10 @@ def _parts(records: Sequence[Record], *, seed: int) -> dict[str, int]:
 
 def _together(records: Sequence[Record]) -> dict[str, list[Record]]:
     """Films joined by patient or by group, directly or over others, by the name of their first film."""
-    root: dict[str, str] = {}
-
-    def find(name: str) -> str:
-        while root.setdefault(name, name) != name:
-            name = root[name]
-        return name
-
+    unions = Unions()
     for record in records:
-        root[find(f"group {record.group}")] = find(f"patient {_unit(record)}")
+        unions.join(f"group {record.group}", f"patient {_unit(record)}")
     joined: defaultdict[str, list[Record]] = defaultdict(list)
     for record in records:
-        joined[find(f"patient {_unit(record)}")].append(record)
+        joined[unions.root(f"patient {_unit(record)}")].append(record)
     return dict(joined)

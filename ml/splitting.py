@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ml.data import Manifest, ManifestError
 from ml.layouts import Found
+from ml.unions import Unions
 
 COLUMNS = (
     "file",
@@ -106,18 +107,12 @@ def _row(film: Found, root: Path, on_film: Callable[[], object] | None) -> dict[
 
 def _group(rows: Sequence[dict[str, str]]) -> None:
     """Join by patient and by bytes, directly or over others. A copy of a film is in the manifest once."""
-    root: dict[str, str] = {}
-
-    def find(name: str) -> str:
-        while root.setdefault(name, name) != name:
-            name = root[name]
-        return name
-
+    unions = Unions()
     for row in rows:
-        unit = f"patient {row['patient_id']}" if row["patient_id"] else f"bytes {row['sha256']}"
-        root[find(f"bytes {row['sha256']}")] = find(unit)
+        if row["patient_id"]:
+            unions.join(f"bytes {row['sha256']}", f"patient {row['patient_id']}")
     for row in rows:
-        row["group_id"] = hashlib.sha256(find(f"bytes {row['sha256']}").encode()).hexdigest()[:16]
+        row["group_id"] = hashlib.sha256(unions.root(f"bytes {row['sha256']}").encode()).hexdigest()[:16]
 
 
 def _split(rows: Sequence[dict[str, str]], shares: Shares, seed: int) -> None:
