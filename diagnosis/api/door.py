@@ -43,7 +43,7 @@ class Door(APIView):
 
     def require_known_body(self, request: Request) -> None:
         """Django has read forms by now, whatever this view takes, and DRF reads JSON of any length: so ask here."""
-        length = int(request.META.get("CONTENT_LENGTH") or 0)
+        length = int(request.headers.get("content-length") or 0)
         if not length:
             return
         parser = chosen(self.get_parsers(), request.content_type)

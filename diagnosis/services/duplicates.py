@@ -55,14 +55,23 @@ def of_pixels(upload: Upload, pixel_sha256: str, claim: patients.Claim) -> Verdi
     return _here(upload, known, lacks_patient=owner is None)
 
 
-def tell_of_stopped() -> None:
-    """Administrators settle whose film it is. Many such films are one notice until it is read."""
+def tell_of_stopped(upload: Upload) -> None:
+    """Whoever sent it must know; administrators settle whose film it is. Many films are one notice until it is read."""
+    _tell_sender(upload)
     address = reverse("identity")
     told = Notice.objects.filter(kind=NoticeKind.UPLOAD_STOPPED, address=address, read_at=None).values_list(
         "user", flat=True
     )
     untold = [user for user in notices.administrators() if user.pk not in set(told)]
     notices.tell(untold, NoticeKind.UPLOAD_STOPPED, texts.STOPPED_NOTICE, address=address)
+
+
+def _tell_sender(upload: Upload) -> None:
+    sender, address = upload.batch.by, reverse("batch", args=[upload.batch_id])
+    words = texts.upload_stopped(upload.batch.uploads.filter(status=UploadStatus.STOPPED).count())
+    unread = Notice.objects.filter(user=sender, kind=NoticeKind.UPLOAD_STOPPED, address=address, read_at=None)
+    if not unread.update(text=words):
+        notices.tell([sender], NoticeKind.UPLOAD_STOPPED, words, address=address)
 
 
 def _known() -> QuerySet[Instance]:

@@ -188,9 +188,10 @@ def _end(upload: Upload, verdict: duplicates.Verdict, claim: patients.Claim | No
             "record_hash": claim.record_hash,
             "patient_origin": claim.origin,
         }
-        duplicates.tell_of_stopped()
     found = {"code": verdict.code, "sentence": verdict.sentence, "instance": verdict.instance}
     _finish(upload, verdict.status, **found, **said)
+    if verdict.status == UploadStatus.STOPPED:
+        duplicates.tell_of_stopped(upload)
 
 
 def _finish(upload: Upload, status: str, **outcome: Any) -> None:

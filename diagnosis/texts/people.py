@@ -94,10 +94,6 @@ def upload_stopped(n: int) -> str:
     return f"{films} stopped on the way in and not stored. The page of the batch says why."
 
 
-def identity_conflict() -> str:
-    return "A new film does not fit the patient that it names. It was not linked; somebody has to decide."
-
-
 def disagreement_answered(number: str) -> str:
     return f"Your disagreement on study {number} was answered."
 

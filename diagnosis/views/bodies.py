@@ -50,7 +50,7 @@ def _no_room(request: HttpRequest) -> str | None:
 
     The body is read to its end and dropped: a browser whose connection closes while it sends never sees the answer.
     """
-    announced = request.META.get("CONTENT_LENGTH") or "0"
+    announced = request.headers.get("content-length") or "0"
     try:
         quotas.require_room(int(announced) if announced.isdecimal() else 0)
     except quotas.NotTakenError as refused:

@@ -52,7 +52,7 @@ def locked_out(request: HttpRequest, _: HttpResponse, credentials: dict[str, Any
 def address_of(request: HttpRequest) -> str | None:
     """Where a request comes from. Each trusted proxy added one address at the end; what stands before is hearsay."""
     direct = request.META.get("REMOTE_ADDR")
-    said = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+    said = [part.strip() for part in request.headers.get("x-forwarded-for", "").split(",")]
     n = settings.TRUSTED_PROXIES
     found = said[-n] if 0 < n <= len(said) else direct
     return _address(found) or _address(direct)

@@ -117,12 +117,21 @@ def test_the_same_pixels_under_another_patient_stop_and_administrators_see_the_p
     assert notice.address == reverse("identity")
 
 
-def test_many_stopped_films_are_one_notice_until_it_is_read(arrive):
-    factories.UserFactory(role=Role.ADMINISTRATOR)
+def test_whoever_sent_a_stopped_film_is_told_once_for_a_batch_and_how_many(arrive, batch):
     arrive(DICOM)
     for number in ("CD34", "EF56"):
         arrive(xrays.dicom(PIXELS, PatientID=number))
-    assert Notice.objects.count() == 1
+    notice = Notice.objects.get(user=batch.by)
+    assert (notice.kind, notice.text) == (NoticeKind.UPLOAD_STOPPED, texts.upload_stopped(2))
+    assert notice.address == reverse("batch", args=[batch.pk])
+
+
+def test_many_stopped_films_are_one_notice_until_it_is_read(arrive):
+    administrator = factories.UserFactory(role=Role.ADMINISTRATOR)
+    arrive(DICOM)
+    for number in ("CD34", "EF56"):
+        arrive(xrays.dicom(PIXELS, PatientID=number))
+    assert Notice.objects.filter(user=administrator).count() == 1
 
 
 @pytest.mark.parametrize(("typed", "said"), [("CD34", STOPPED), ("ab 12", HERE)])

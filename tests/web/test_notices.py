@@ -119,6 +119,6 @@ def test_every_kind_of_notice_fits_its_column_and_every_text_ends():
     kinds = [value for name, value in vars(NoticeKind).items() if name.isupper()]
     longest = Notice._meta.get_field("kind").max_length
     assert all(len(kind) <= longest for kind in kinds)
-    sentences = [texts.upload_stopped(1), texts.upload_stopped(3), texts.identity_conflict()]
+    sentences = [texts.upload_stopped(1), texts.upload_stopped(3)]
     sentences += [texts.disagreement_answered("3F2A"), texts.run_done("D3 on 2026-11", succeeded=False)]
     assert all(sentence.endswith(".") for sentence in sentences)
