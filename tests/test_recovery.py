@@ -7,7 +7,6 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -151,6 +150,8 @@ def test_redis_restarted_in_the_middle_of_uploads_changes_nothing(site, clinicia
 
 def test_an_upload_that_is_cut_off_leaves_no_row_and_no_file(site, clinician):
     rows = site.rows("select count(*) from diagnosis_upload")
+    # A worker that a test before killed in the middle of a ZIP leaves its folder there until it is tidied.
+    files = set((site.var / "quarantine").iterdir())
     cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in clinician.jar)
     body, kind = clinician._multipart({"csrfmiddlewaretoken": clinician._token()}, films(5000, 1))
     head = (
@@ -162,7 +163,7 @@ def test_an_upload_that_is_cut_off_leaves_no_row_and_no_file(site, clinician):
         time.sleep(0.5)
     time.sleep(2)
     assert site.rows("select count(*) from diagnosis_upload") == rows
-    assert list(Path(site.var / "quarantine").iterdir()) == []
+    assert set((site.var / "quarantine").iterdir()) == files
     assert "ok" in clinician.get("/health/")
 
 
