@@ -60,10 +60,6 @@ def studies_by_key(user: access.Viewer, keys: Iterable[str]) -> list[StudyState]
     return [study_state(study) for study in with_films(found)]
 
 
-def n_open_conflicts() -> int:
-    return _open_conflicts().count()
-
-
 def open_conflicts() -> Listed:
     """Oldest first: whoever waits longest is settled first."""
     found = (

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from diagnosis import access
 from diagnosis.models import Event, Notice, Team, User
-from diagnosis.states import AccountState, Role
+from diagnosis.states import AccountState
 
 MOST_USERS = 200
 MOST_NOTICES = 100
@@ -96,10 +96,6 @@ def locked_until(username: str, *, address: str | None) -> datetime:
 
 def has_users() -> bool:
     return User.objects.exists()
-
-
-def has_administrator() -> bool:
-    return User.objects.filter(role=Role.ADMINISTRATOR, is_active=True).exists()
 
 
 def history(row: User | Team) -> list[Event]:

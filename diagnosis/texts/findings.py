@@ -27,7 +27,6 @@ VIEW_NOT_CHECKED = (
     "The view was not checked in the picture: lateral films are recognised only where their header says so."
 )
 NO_RESULT = "There is no AI result. No result is not a negative result."
-NO_CHECKPOINT = "no checkpoint is in service"
 WORKER_LOST = "worker lost"
 # Width of a chest film (35 to 43 cm detector) over seven cells.
 FILM_WIDTH_CM = 42
