@@ -17,9 +17,12 @@ if TYPE_CHECKING:  # the header is read by processes that never load torch
 
     from ml.model import COVIDNet
 
-# 1: first version.
-FORMAT_VERSION = 1
+# 1: first version. 2: calibration, and parts beside the network (lung finder, gate); version 1 reads as having none.
+FORMAT_VERSION = 2
+_READ = (1, 2)
 _KEY = "covidnet"
+# A tensor of a part is named `part:tensor`; the network's own names hold no colon.
+_PART = ":"
 _MAX_HEADER_BYTES = 16 * 1024 * 1024
 
 
@@ -111,7 +114,7 @@ def load(path: Path) -> "tuple[Checkpoint, COVIDNet]":
 
     header = read_header(path)
     network = COVIDNet(header.model)
-    tensors = load_file(path)
+    tensors = {name: tensor for name, tensor in load_file(path).items() if _PART not in name}
     broken = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
     if broken:
         raise CheckpointError(f"{path.name}: {broken[0]} holds numbers that are not finite")
@@ -122,10 +125,44 @@ def load(path: Path) -> "tuple[Checkpoint, COVIDNet]":
     return header, network.eval()
 
 
-def save(path: Path, checkpoint: Checkpoint, network: "COVIDNet") -> Checkpoint:
+def load_part(path: Path, part: str) -> "dict[str, Tensor]":
+    """Tensors of a part that travels with the network, by name, as stored; empty if the file has no such part.
+
+    Raises
+    ------
+    CheckpointError
+        As `read_header`; also if a tensor is not finite.
+    """
+    from safetensors.torch import load_file
+
+    read_header(path)
+    prefix = f"{part}{_PART}"
+    tensors = {n.removeprefix(prefix): t for n, t in load_file(path).items() if n.startswith(prefix)}
+    broken = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    if broken:
+        raise CheckpointError(f"{path.name}: {broken[0]} of {part} holds numbers that are not finite")
+    return tensors
+
+
+def parts_of(path: Path) -> "dict[str, dict[str, Tensor]]":
+    """Every part of a file, for whoever writes it again with one thing changed."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        names = {name.partition(_PART)[0] for name in file.keys() if _PART in name}  # noqa: SIM118 (no mapping)
+    return {part: load_part(path, part) for part in sorted(names)}
+
+
+def save(
+    path: Path,
+    checkpoint: Checkpoint,
+    network: "COVIDNet",
+    parts: "Mapping[str, Mapping[str, Tensor]] | None" = None,
+) -> Checkpoint:
     """Write the file whole or not at all: aside, to the disk, then renamed.
 
-    Weights are halved to fp16; statistics of BatchNorm stay fp32, where a half would overflow or lose digits.
+    Weights are halved to fp16; statistics of BatchNorm stay fp32, where a half would overflow or lose digits. `parts`
+    are tensors by part and name, such as those of the lung finder.
 
     Returns
     -------
@@ -134,6 +171,8 @@ def save(path: Path, checkpoint: Checkpoint, network: "COVIDNet") -> Checkpoint:
     from safetensors.torch import save as to_bytes
 
     tensors = {name: _stored(name, tensor) for name, tensor in network.state_dict().items()}
+    for part, named in (parts or {}).items():
+        tensors |= {f"{part}{_PART}{name}": _stored(name, tensor) for name, tensor in named.items()}
     data = to_bytes(tensors, metadata={_KEY: _to_json(checkpoint)})
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -185,9 +224,9 @@ def _from_json(path: Path, text: str, sha256: str) -> Checkpoint:
     try:
         fields = json.loads(text)
         version = fields.pop("format_version")
-        if version != FORMAT_VERSION:
+        if version not in _READ:
             raise CheckpointError(
-                f"{path.name} has format version {version}; this code reads {FORMAT_VERSION}"
+                f"{path.name} has format version {version}; this code reads {_READ[0]} to {_READ[-1]}"
             )
         model = fields.pop("model")
         model["levels"] = tuple(model["levels"])

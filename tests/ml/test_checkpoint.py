@@ -139,3 +139,28 @@ def test_a_loaded_network_is_ready_to_serve(tiny_checkpoint: Path) -> None:
     assert isinstance(header, Checkpoint)
     assert not network.training
     assert {p.dtype for p in network.parameters()} == {torch.float32}
+
+
+def test_a_part_travels_with_the_network_and_is_not_mistaken_for_it(
+    tmp_path: Path, tiny_checkpoint: Path
+) -> None:
+    header, network = checkpoint.load(tiny_checkpoint)
+    part = {"weight": torch.arange(6.0).view(2, 3), "bn.running_mean": torch.tensor([1e-7])}
+    path = tmp_path / "with.safetensors"
+    checkpoint.save(path, header, network, parts={"gate": part})
+    kept = checkpoint.load_part(path, "gate")
+    assert (
+        kept["weight"].tolist() == part["weight"].tolist() and kept["bn.running_mean"].dtype == torch.float32
+    )
+    assert checkpoint.load_part(path, "lungs") == {} and list(checkpoint.parts_of(path)) == ["gate"]
+    again = checkpoint.load(path)[1].state_dict()
+    assert all(torch.equal(again[name], tensor) for name, tensor in network.state_dict().items())
+
+
+def test_a_part_that_is_not_finite_is_refused_by_name(tmp_path: Path, tiny_checkpoint: Path) -> None:
+    header, network = checkpoint.load(tiny_checkpoint)
+    checkpoint.save(
+        tmp_path / "x.safetensors", header, network, parts={"gate": {"bias": torch.tensor([torch.nan])}}
+    )
+    with pytest.raises(CheckpointError, match="bias of gate"):
+        checkpoint.load_part(tmp_path / "x.safetensors", "gate")
