@@ -124,7 +124,7 @@ def test_a_keyboard_is_enough_from_sign_in_to_print(filled, page_as):
     page.keyboard.press("u")
     page.wait_for_url("**/uploads/")
     expect(page.locator("form.is-live")).to_be_visible()
-    # Playwright takes the dialog over from its first listener on, and does not wait until the browser knows: one listens early.
+    # Playwright takes the dialog over from its first listener on, without waiting for the browser: one listens early.
     page.on("filechooser", lambda _: None)
     tab_to(page, "input[type=file]")
     with page.expect_file_chooser() as chooser:
