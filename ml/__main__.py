@@ -1,4 +1,4 @@
-"""python -m ml manifest | train | evaluate | predict."""
+"""python -m ml manifest | train | evaluate | predict | gallery."""
 
 import argparse
 import logging
@@ -33,7 +33,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ml", description="COVIDNet: train, measure, predict")
-    commands = parser.add_subparsers(required=True, metavar="manifest | train | evaluate | predict")
+    commands = parser.add_subparsers(required=True, metavar="manifest | train | evaluate | predict | gallery")
     _add_manifest(
         commands.add_parser("manifest", help="films of public collections, as a manifest to train on")
     )
@@ -42,6 +42,9 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser("evaluate", help="measure a checkpoint on the test films of a manifest")
     )
     _add_predict(commands.add_parser("predict", help="answer for files or folders, as a CSV table"))
+    _add_gallery(
+        commands.add_parser("gallery", help="a page of test films with heatmaps, right and wrong ones")
+    )
     return parser
 
 
@@ -106,6 +109,18 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--device", default="cpu")
     parser.set_defaults(run=_predict)
+
+
+def _add_gallery(parser: argparse.ArgumentParser) -> None:
+    _add_data(parser)
+    parser.add_argument("--checkpoint", type=Path, help="default: the checkpoint that is shipped")
+    words = "folder for the page and its pictures, outside of the repository: films are licensed to others"
+    parser.add_argument("--out", type=Path, required=True, help=words)
+    parser.add_argument("--n", type=int, default=60, help="how many films (default: 60)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--device", default="cpu")
+    parser.set_defaults(run=_gallery)
 
 
 def _manifest(arguments: argparse.Namespace) -> int:
@@ -214,6 +229,25 @@ def _predict(arguments: argparse.Namespace) -> int:
             on_film=bar.update,
         )
     log.info("wrote %s: %d films, %d without an answer", arguments.out, len(files), n_errors)
+    return 0
+
+
+def _gallery(arguments: argparse.Namespace) -> int:
+    from ml.folder import SHIPPED
+    from ml.gallery import gallery
+
+    with tqdm(unit="film", disable=None) as bar:
+        page = gallery(
+            arguments.checkpoint or SHIPPED,
+            arguments.manifest,
+            arguments.out,
+            n=arguments.n,
+            seed=arguments.seed,
+            device=arguments.device,
+            threads=arguments.threads,
+            on_film=bar.update,
+        )
+    log.info("wrote %s. Research only: do not publish it, the films are licensed to others", page)
     return 0
 
 
