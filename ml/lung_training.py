@@ -40,8 +40,8 @@ STYLE = AugmentConfig(
 class LungConfig:
     """How the finder is taught; steps are batches."""
 
-    steps: int = 900  # on drawn masks
-    more_steps: int = 500  # half drawn masks, half its own
+    steps: int = 800  # on drawn masks
+    more_steps: int = 400  # half drawn masks, half its own
     n_own: int = 100  # films of each source without masks
     batch_size: int = 16
     learning_rate: float = 3e-3
@@ -102,14 +102,8 @@ def fit(
     if config.more_steps and others:
         looked_at = films_of(manifest, others, size=SIDE, folder=cache)
         own = _own_masks(LungFinder(network), looked_at)
-        _learn(
-            network,
-            [(films, true), own],
-            config.more_steps,
-            config,
-            generator,
-            lambda n: tell(config.steps + n),
-        )
+        sets = [(films, true), own] if len(own[0]) else [(films, true)]
+        _learn(network, sets, config.more_steps, config, generator, lambda n: tell(config.steps + n))
     return LungFinder(network)
 
 
@@ -128,7 +122,7 @@ def _own_masks(finder: LungFinder, films: NDArray[np.uint8]) -> tuple[NDArray[np
     """The finder's masks of films that it gives a plausible box; film and mirror image are averaged."""
     masks = (finder.masks(films) + finder.masks(np.ascontiguousarray(films[:, :, ::-1]))[:, :, ::-1]) / 2
     good = np.array([box_of(mask) is not None for mask in masks])
-    return np.array(films)[good], np.stack([lungs_of(mask) for mask in masks[good]])
+    return np.array(films)[good], np.array([lungs_of(mask) for mask in masks[good]], dtype=bool)
 
 
 def _learn(

@@ -19,7 +19,7 @@ from ml import checkpoint
 
 PART = "lungs"
 SIDE = 128  # pixels; a lung's outline is wanted, not its vessels
-WIDTHS = (16, 32, 48, 64)
+WIDTHS = (8, 16, 32, 64)
 # What a pair of lungs can look like on a frontal film, as shares of the film; outside of it the finder is not believed.
 MIN_AREA, MAX_AREA = 0.08, 0.75
 MIN_SIDE = 0.3
@@ -130,7 +130,7 @@ def lungs_of(mask: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def box_of(mask: NDArray[np.float32], *, margin: float = MARGIN) -> Box | None:
-    """The rectangle around both lungs of a mask (H, W), `margin` of its sides wider; None if no lungs look like that."""
+    """The rectangle around both lungs of a mask (H, W), `margin` of its sides wider; None if no lungs look so."""
     lungs = lungs_of(mask)
     if not MIN_AREA <= lungs.mean() <= MAX_AREA:
         return None
