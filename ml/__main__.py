@@ -1,16 +1,15 @@
-"""python -m ml manifest | train | evaluate | predict."""
+"""python -m ml manifest | train | crossfit | evaluate | predict."""
 
 import argparse
 import logging
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
 
-from ml.config import PAPER_RECIPE, PRETRAINED, ROWS, TrainConfig
+from ml.commands import crossfit, training
 from ml.layouts import LAYOUTS
 
 log = logging.getLogger("ml")
@@ -33,11 +32,17 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ml", description="COVIDNet: train, measure, predict")
-    commands = parser.add_subparsers(required=True, metavar="manifest | train | evaluate | predict")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_manifest(
         commands.add_parser("manifest", help="films of public collections, as a manifest to train on")
     )
-    _add_train(commands.add_parser("train", help="train a row of the paper's tables on a manifest"))
+    for name, module, words in (
+        ("train", training, "train a row of the paper's tables on a manifest"),
+        ("crossfit", crossfit, "train a network for each fold and score the films held out of it"),
+    ):
+        parser_of = commands.add_parser(name, help=words)
+        _add_data(parser_of)
+        module.add(parser_of)
     _add_evaluate(
         commands.add_parser("evaluate", help="measure a checkpoint on the test films of a manifest")
     )
@@ -62,25 +67,6 @@ def _add_manifest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test", type=float, default=0.2, help="share of groups for the test (default: 0.2)")
     parser.add_argument("--seed", type=int, default=0)
     parser.set_defaults(run=_manifest)
-
-
-def _add_train(parser: argparse.ArgumentParser) -> None:
-    _add_data(parser)
-    parser.add_argument("--row", choices=ROWS, default="D3", help="row of the paper's tables (default: D3)")
-    parser.add_argument(
-        "--folder", type=Path, required=True, help="where the run is kept; a stopped run goes on"
-    )
-    parser.add_argument(
-        "--cache", type=Path, help="where decoded films are kept (default: cache in the folder)"
-    )
-    parser.add_argument("--weights", type=Path, help="safetensors file of the pre-trained backbone")
-    parser.add_argument("--pretrained-on", default="", help="what these weights were trained on")
-    parser.add_argument("--paper", action="store_true", help="the paper's recipe to the letter")
-    parser.add_argument("--epochs", type=int)
-    parser.add_argument("--seed", type=int)
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--device", default="cpu")
-    parser.set_defaults(run=_train)
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -124,60 +110,6 @@ def _manifest(arguments: argparse.Namespace) -> int:
         )
     log.info("wrote %s: %d films", arguments.out, len(manifest.records))
     return 0
-
-
-def _train(arguments: argparse.Namespace) -> int:
-    from ml.data import Manifest
-    from ml.train import Progress, Task, fit
-
-    asked = {
-        name: value
-        for name in ("epochs", "seed", "threads")
-        if (value := getattr(arguments, name)) is not None
-    }
-    config = replace(PAPER_RECIPE if arguments.paper else TrainConfig(), **asked)
-    weights, pretrained_on = _weights(arguments)
-    task = Task(
-        manifest=Manifest.load(arguments.manifest),
-        model=ROWS[arguments.row],
-        config=config,
-        folder=arguments.folder,
-        cache=arguments.cache or arguments.folder / "cache",
-        row=arguments.row,
-        weights=weights,
-        pretrained_on=pretrained_on,
-        device=arguments.device,
-    )
-    with tqdm(unit="batch", leave=False, disable=None) as bar:
-
-        def on_step(done: int, of: int) -> None:
-            bar.total, bar.n = of, done
-            bar.refresh()
-
-        def on_epoch(at: Progress) -> None:
-            log.info(
-                "epoch %d of %d: training loss %.4f, validation loss %.4f, AUC %.4f, %.0f s",
-                *(at.epoch, at.epochs, at.train_loss, at.val_loss, at.val_auc, at.seconds),
-            )
-
-        path = fit(task, on_epoch=on_epoch, on_step=on_step)
-    log.info("wrote %s", path)
-    return 0
-
-
-def _weights(arguments: argparse.Namespace) -> tuple[Path | None, str]:
-    """The file that the row's backbone starts from, named or found in COVIDWEB_WEIGHTS, and what it learned on."""
-    model = ROWS[arguments.row]
-    if not model.pretrained:
-        return None, "nothing"
-    name, learned_on = PRETRAINED.get(model.backbone, ("", ""))
-    folder = os.environ.get("COVIDWEB_WEIGHTS")
-    weights = arguments.weights or (Path(folder) / name if folder and name else None)
-    if weights is None:
-        raise ValueError(
-            f"row {arguments.row} is pre-trained: name --weights, or their folder in COVIDWEB_WEIGHTS"
-        )
-    return weights, arguments.pretrained_on or (learned_on if weights.name == name else weights.stem)
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:

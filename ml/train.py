@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import BatchSampler, RandomSampler, Sampler, WeightedRandomSampler
 
-from ml import augment, backbones, checkpoint, metrics
+from ml import augment, backbones, checkpoint, metrics, resume
 from ml.checkpoint import Checkpoint
 from ml.config import ModelConfig, TrainConfig
 from ml.data import FilmDataset, Manifest, Record, balanced_weights, films_of
@@ -54,10 +54,26 @@ class Task:
     pretrained_on: str = "nothing"
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     device: str = "cpu"
+    pool: tuple[Record, ...] = ()  # films that are decoded together with these: those of all folds
 
     def __post_init__(self) -> None:
         if self.model.pretrained and self.weights is None:
             raise ValueError("this row starts from a pre-trained backbone: name its weights")
+
+    @property
+    def state(self) -> Path:
+        """What is kept after each epoch."""
+        return self.folder / "last.pt"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The finished network."""
+        return self.folder / "checkpoint.safetensors"
+
+    @property
+    def identity(self) -> str:
+        """What a stopped run must share with this one to go on."""
+        return repr((self.model, self.config, self.manifest.sha256, self.preprocessing))
 
 
 def fit(
@@ -65,11 +81,13 @@ def fit(
     *,
     on_epoch: Callable[[Progress], object] | None = None,
     on_step: Callable[[int, int], object] | None = None,
+    on_film: Callable[[int, int], object] | None = None,
 ) -> Path:
     """Train, choose the thresholds on validation films, and write the checkpoint.
 
-    A run that was stopped goes on after its last whole epoch and ends as if it had not been stopped. To stop it,
-    raise from `on_epoch` or `on_step`.
+    A run that was stopped goes on after its last whole epoch and ends as if it had not been stopped; one that was
+    finished is left as it is. To stop it, raise from a callback: `on_epoch` is told the progress, `on_step` and
+    `on_film` how many batches of this epoch, or films to decode, are done of how many.
 
     Returns
     -------
@@ -77,21 +95,26 @@ def fit(
 
     Raises
     ------
-    ManifestError, WeightsError
-        If there is nothing to train on, or the weights do not fit.
+    ManifestError, WeightsError, ResumeError
+        If there is nothing to train on, the weights do not fit, or the folder holds another run.
     """
     if task.config.threads is not None:
         torch.set_num_threads(task.config.threads)
     commit = commit_of_code()
     task.manifest.require_trainable()
-    records = task.manifest.of("train")
-    films = films_of(task.manifest, records, size=task.preprocessing.size, folder=task.cache)
-    val_records = task.manifest.of("val")
-    val_films = films_of(task.manifest, val_records, size=task.preprocessing.size, folder=task.cache)
+    kept = resume.take_up(task.state, identity=task.identity, device=task.device)
+    if kept and len(kept["history"]) == task.config.epochs and task.checkpoint.exists():
+        return task.checkpoint
+    records, val_records = task.manifest.of("train"), task.manifest.of("val")
+    films, val_films = (_films(task, of, on_film) for of in (records, val_records))
 
     network = _fresh(task, films, records)
     optimiser = _optimiser(network, task.config)
-    history = _resume(task, network, optimiser)
+    history: list[Progress] = []
+    if kept:
+        network.load_state_dict(kept["network"])
+        optimiser.load_state_dict(kept["optimiser"])
+        history = [Progress(**progress) for progress in kept["history"]]
     for epoch in range(len(history) + 1, task.config.epochs + 1):
         began = time.monotonic()
         train_loss = train_one_epoch(task, network, optimiser, films, records, epoch=epoch, on_step=on_step)
@@ -102,6 +125,13 @@ def fit(
         if on_epoch:
             on_epoch(history[-1])
     return _finish(task, network, val_films, val_records, provenance=_provenance(task, history, commit))
+
+
+def _films(
+    task: Task, records: Sequence[Record], on_film: Callable[[int, int], object] | None
+) -> NDArray[np.uint8]:
+    size, folder = task.preprocessing.size, task.cache
+    return films_of(task.manifest, records, size=size, folder=folder, pool=task.pool, on_film=on_film)
 
 
 def train_one_epoch(
@@ -245,38 +275,14 @@ def clusters_of(task: Task, network: COVIDNet, films: NDArray[np.uint8]) -> tupl
     return torch.tensor(kmeans.cluster_centers_), math.log(100) / max(gap, 1e-6)
 
 
-def _state_of(task: Task) -> Path:
-    return task.folder / "last.pt"
-
-
-def _identity(task: Task) -> str:
-    """What a stopped run must share with this one to go on."""
-    return repr((task.model, task.config, task.manifest.sha256, task.preprocessing))
-
-
 def _keep(task: Task, network: COVIDNet, optimiser: torch.optim.Optimizer, history: list[Progress]) -> None:
-    task.folder.mkdir(parents=True, exist_ok=True)
     state = {
-        "identity": _identity(task),
+        "identity": task.identity,
         "network": network.state_dict(),
         "optimiser": optimiser.state_dict(),
         "history": [asdict(progress) for progress in history],
     }
-    aside = _state_of(task).with_suffix(".part")
-    torch.save(state, aside)
-    aside.replace(_state_of(task))
-
-
-def _resume(task: Task, network: COVIDNet, optimiser: torch.optim.Optimizer) -> list[Progress]:
-    """Take up the last whole epoch of the same run, if there is one."""
-    if not _state_of(task).exists():
-        return []
-    state = torch.load(_state_of(task), weights_only=True, map_location=task.device)
-    if state["identity"] != _identity(task):
-        raise ValueError(f"{task.folder} holds another run: choose an empty folder")
-    network.load_state_dict(state["network"])
-    optimiser.load_state_dict(state["optimiser"])
-    return [Progress(**progress) for progress in state["history"]]
+    resume.keep(task.state, state)
 
 
 def _provenance(task: Task, history: list[Progress], commit: str) -> dict[str, Any]:
@@ -308,9 +314,8 @@ def _finish(
         row=task.row,
         provenance=provenance,
     )
-    path = task.folder / "checkpoint.safetensors"
-    checkpoint.save(path, saved, network)
-    return path
+    checkpoint.save(task.checkpoint, saved, network)
+    return task.checkpoint
 
 
 def _measured(

@@ -97,11 +97,15 @@ def test_films_are_kept_as_they_will_be_served(tiny_manifest: Path, tmp_path: Pa
     films = Manifest.load(tiny_manifest)
     records = films.of("val")
     counted: list[int] = []
-    kept = films_of(films, records, size=224, folder=tmp_path / "cache", on_film=lambda: counted.append(1))
+    kept = films_of(
+        films, records, size=224, folder=tmp_path / "cache", on_film=lambda done, of: counted.append(done)
+    )
     served = Preprocessing().resize(to_gray8(decode(films.root / records[3].file)))
     np.testing.assert_array_equal(kept[3], served)
     assert len(counted) == len(records)
-    films_of(films, records, size=224, folder=tmp_path / "cache", on_film=lambda: counted.append(1))
+    films_of(
+        films, records, size=224, folder=tmp_path / "cache", on_film=lambda done, of: counted.append(done)
+    )
     assert len(counted) == len(records)  # the second time they come from the disk
     assert [p.suffix for p in (tmp_path / "cache").iterdir()] == [".npy"]
 
