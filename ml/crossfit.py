@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ml import evaluation, folds
+from ml import distributed, evaluation, folds
 from ml.data import Manifest, Record
+from ml.distributed import Team
 from ml.folds import Fold
 from ml.predict import Predictor
 from ml.scores import Scores
@@ -75,17 +76,19 @@ def crossfit(task: Task, names: Sequence[str], *, watch: Watch | None = None) ->
         fold.manifest.require_trainable()
     pool = tuple(record for record in task.manifest.records if record.split != "test")
     parts = []
-    for n, fold in enumerate(chosen):
-        if watch.on_fold:
-            watch.on_fold(fold.name, n, len(chosen))
-        inner = replace(task, manifest=fold.manifest, folder=task.folder / fold.name, pool=pool)
-        parts.append(_run(inner, fold, watch))
+    with distributed.team(task.device) as team:
+        for n, fold in enumerate(chosen):
+            if watch.on_fold:
+                watch.on_fold(fold.name, n, len(chosen))
+            inner = replace(task, manifest=fold.manifest, folder=task.folder / fold.name, pool=pool)
+            parts.append(_run(inner, fold, watch, team))
     path = task.folder / "scores.csv"
-    Scores.joined(parts).write(path)
+    if team.is_first:
+        Scores.joined(parts).write(path)
     return path
 
 
-def _run(task: Task, fold: Fold, watch: Watch) -> Scores:
+def _run(task: Task, fold: Fold, watch: Watch, team: Team) -> Scores:
     """One fold, from whatever of it is already there."""
 
     def on_epoch(at: Progress) -> None:
@@ -93,12 +96,19 @@ def _run(task: Task, fold: Fold, watch: Watch) -> Scores:
             watch.on_epoch(fold.name, at)
 
     path = fit(task, on_epoch=on_epoch, on_step=watch.on_step, on_film=watch.on_decoded)
-    held_out, validation = task.folder / "scores.csv", task.folder / "validation.csv"
+    return team.in_turn(lambda: _scored(path, fold, device=team.device, on_scored=watch.on_scored))
+
+
+def _scored(
+    checkpoint: Path, fold: Fold, *, device: str, on_scored: Callable[[int, int], object] | None
+) -> Scores:
+    """Scores of the held-out films, kept beside the checkpoint with those of the validation films."""
+    held_out, validation = (checkpoint.with_name(name) for name in ("scores.csv", "validation.csv"))
     # The folder is this run's, or fit() had refused it. The held-out table is written last: with it, all is there.
     if not held_out.exists():
-        predictor = Predictor(path, device=task.device)
+        predictor = Predictor(checkpoint, device=device)
         for records, table in ((fold.manifest.of("val"), validation), (fold.held_out, held_out)):
-            logits = logits_of(predictor, fold.manifest, records, on_scored=watch.on_scored)
+            logits = logits_of(predictor, fold.manifest, records, on_scored=on_scored)
             Scores.made(records, fold=fold.name, logits=logits).write(table)
     return Scores.load(held_out)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Generator
 
-from ml import augment, checkpoint, train
+from ml import augment, checkpoint, start, train
 from ml.config import PAPER_RECIPE, AugmentConfig, ModelConfig, TrainConfig
 from ml.data import Manifest, ManifestError, films_of
 from ml.images import decode
@@ -187,7 +187,7 @@ def test_a_pretrained_run_starts_from_its_weights(tiny_manifest: Path, cache: Pa
         pretrained_on="noise",
     )
     records = started.manifest.of("train")
-    network = train._fresh(started, films_of(started.manifest, records, size=64, folder=cache), records)
+    network = start.fresh(started, films_of(started.manifest, records, size=64, folder=cache), records)
     assert all(torch.equal(network.backbone.state_dict()[name], tensor) for name, tensor in backbone.items())
 
 
@@ -197,7 +197,7 @@ def test_netvlad_starts_at_centres_of_real_descriptors(
     started = task(tiny_manifest, tmp_path, cache)
     records = started.manifest.of("train")
     films = films_of(started.manifest, records, size=64, folder=cache)
-    network = train._fresh(started, films, records).eval()
+    network = start.fresh(started, films, records).eval()
     assert isinstance(network.aggregate, NetVLAD)
     with torch.no_grad():
         x = torch.from_numpy(np.stack([started.preprocessing.normalise(film) for film in films]))
