@@ -1,4 +1,4 @@
-"""python -m ml manifest | train | crossfit | evaluate | predict."""
+"""python -m ml manifest | train | crossfit | compare | evaluate | predict."""
 
 import argparse
 import logging
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ml.commands import crossfit, training
+from ml.commands import compare, crossfit, training
 from ml.layouts import LAYOUTS
 
 log = logging.getLogger("ml")
@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         parser_of = commands.add_parser(name, help=words)
         _add_data(parser_of)
         module.add(parser_of)
+    compare.add(commands.add_parser("compare", help="is a challenger better on the same held-out films?"))
     _add_evaluate(
         commands.add_parser("evaluate", help="measure a checkpoint on the test films of a manifest")
     )

@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ml import distributed, evaluation, folds
+from ml import distributed, evaluation, folds, metrics
 from ml.data import Manifest, Record
 from ml.distributed import Team
 from ml.folds import Fold
+from ml.metrics import Estimate
 from ml.predict import Predictor
 from ml.scores import Scores
 from ml.train import Progress, Task, fit
 
+SPECIFICITY = 0.95
 _EDGE = 2.0**-53  # below it, 1 − p is 1 in a double
 
 
@@ -111,6 +113,55 @@ def _scored(
             logits = logits_of(predictor, fold.manifest, records, on_scored=on_scored)
             Scores.made(records, fold=fold.name, logits=logits).write(table)
     return Scores.load(held_out)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a fold is for, in one number: the AUC of the primary contrast, or a sensitivity where no negative is out."""
+
+    fold: str
+    name: str
+    n_covid: int
+    n_noncovid: int
+    estimate: Estimate
+
+
+def measure(folder: Path) -> list[Measured]:
+    """The numbers of a finished crossfit: A and C by the primary contrast, B by its sensitivity.
+
+    The threshold of B is that of 95 % specificity on the validation films that were inside the fold.
+    """
+    scores = Scores.load(folder / "scores.csv")
+    found = []
+    for family in sorted(set(scores.families)):
+        if family == "B":
+            validation = Scores.load(folder / family / "validation.csv")
+            found.append(_sensitivity(scores.of(fold=family), validation))
+        elif len(primary := scores.of(fold=family, source=folds.PRIMARY)):
+            found.append(_contrast(family, primary))
+    return found
+
+
+def _contrast(family: str, scores: Scores) -> Measured:
+    def area(chosen: NDArray[np.int64]) -> float | None:
+        return metrics.auc(scores.label[chosen], scores.logit[chosen])
+
+    estimate = metrics.bootstrap(area, scores.group, seed=0)
+    n_covid = int(scores.label.sum())
+    return Measured(family, f"AUC within {folds.PRIMARY}", n_covid, len(scores) - n_covid, estimate)
+
+
+def _sensitivity(scores: Scores, validation: Scores) -> Measured:
+    covid = scores.chosen(scores.label == 1)
+    threshold = np.quantile(validation.logit[validation.label == 0], SPECIFICITY, method="higher")
+
+    def found(chosen: NDArray[np.int64]) -> float:
+        return float(np.mean(covid.logit[chosen] > threshold))
+
+    estimate = metrics.bootstrap(found, covid.group, seed=0)
+    n_noncovid = int((validation.label == 0).sum())
+    name = f"sensitivity at {SPECIFICITY:.0%} specificity on validation films, whose sources were trained on"
+    return Measured("B", name, len(covid), n_noncovid, estimate)
 
 
 def logits_of(

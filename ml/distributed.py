@@ -20,11 +20,6 @@ T = TypeVar("T")
 _PATIENCE = timedelta(hours=6)
 
 
-def is_first() -> bool:
-    """Whether this process is the one that writes and speaks."""
-    return os.environ.get("RANK", "0") == "0"
-
-
 @dataclass(frozen=True)
 class Team:
     """This process among those that train together."""

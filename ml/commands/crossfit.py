@@ -23,11 +23,14 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def _crossfit(arguments: argparse.Namespace) -> int:
-    from ml.crossfit import Watch, crossfit
+    from ml.crossfit import Watch, crossfit, measure
 
     task = training.task_of(arguments)
     names = [name for name in arguments.folds.split(",") if name]
-    with tqdm(unit="fold", leave=False, disable=None) as bar, training.counting(position=1) as inner:
+    with (
+        tqdm(unit="fold", leave=False, disable=training.silent()) as bar,
+        training.counting(position=1) as inner,
+    ):
 
         def on_fold(name: str, done: int, of: int) -> None:
             bar.total, bar.n = of, done
@@ -45,5 +48,10 @@ def _crossfit(arguments: argparse.Namespace) -> int:
             on_scored=inner("scoring", "film"),
         )
         path = crossfit(task, names, watch=watch)
-    log.info("wrote %s", path)
+    training.log_written(path)
+    if training.is_first():
+        for row in measure(arguments.folder):
+            said = f"{row.estimate.value:.3f} ({row.estimate.low:.3f}–{row.estimate.high:.3f})"
+            n = f"{row.n_covid} COVID-19, {row.n_noncovid} Non-COVID"
+            log.info("fold %s: %s %s, films: %s", row.fold, row.name, said, n)
     return 0

@@ -74,6 +74,12 @@ def task_of(arguments: argparse.Namespace) -> "Task":
     )
 
 
+def log_written(path: Path) -> None:
+    """Where the result is, said once, however many processes have worked on it."""
+    if is_first():
+        log.info("wrote %s", path)
+
+
 def log_epoch(at: "Progress", *, of: str = "") -> None:
     """One line an epoch."""
     log.info(
@@ -82,10 +88,20 @@ def log_epoch(at: "Progress", *, of: str = "") -> None:
     )
 
 
+def is_first() -> bool:
+    """Whether this is the one of torchrun's processes that speaks."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def silent() -> bool | None:
+    """What tqdm is told: bars on a terminal only (None), and of one process only."""
+    return None if is_first() else True
+
+
 @contextmanager
 def counting(position: int = 0) -> Iterator[Callable[[str, str], Count]]:
     """A bar on a terminal that several counts share one after another: `bar(words, unit)` gives what counts."""
-    with logging_redirect_tqdm(), tqdm(leave=False, disable=None, position=position) as bar:
+    with logging_redirect_tqdm(), tqdm(leave=False, disable=silent(), position=position) as bar:
 
         def named(words: str, unit: str) -> Count:
             def count(done: int, of: int) -> None:
@@ -108,7 +124,7 @@ def _train(arguments: argparse.Namespace) -> int:
         path = fit(
             task, on_epoch=log_epoch, on_step=bar("training", "batch"), on_film=bar("decoding", "film")
         )
-    log.info("wrote %s", path)
+    log_written(path)
     return 0
 
 

@@ -1,6 +1,7 @@
 """Training: what it starts from, that it learns, that it can be stopped, what it leaves."""
 
 import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ml.images import decode
 from ml.model import NetVLAD
 from ml.predict import Predictor
 from ml.preprocessing import Preprocessing
+from ml.resume import ResumeError
 from ml.train import Progress, Task, fit
 
 QUICK = TrainConfig(
@@ -125,6 +127,71 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(
     assert seen == [3]
     one, other = checkpoint.load(whole)[1].state_dict(), checkpoint.load(again)[1].state_dict()
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_same_run_again_is_the_same_network(tiny_manifest: Path, cache: Path, tmp_path: Path) -> None:
+    """With augmentation and bf16, as recipes have them."""
+    config = replace(QUICK, augment=AugmentConfig(), bf16=True)
+    one, other = (
+        checkpoint.load(fit(task(tiny_manifest, tmp_path / name, cache, config=config)))[1].state_dict()
+        for name in ("one", "other")
+    )
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_finished_run_is_left_as_it_is(tiny_manifest: Path, cache: Path, tmp_path: Path) -> None:
+    started = task(tiny_manifest, tmp_path, cache, config=replace(QUICK, epochs=1))
+    before = fit(started).stat()
+    epochs: list[Progress] = []
+    assert fit(started, on_epoch=epochs.append).stat().st_mtime_ns == before.st_mtime_ns
+    assert epochs == []
+
+
+def test_a_run_that_was_stopped_before_its_checkpoint_was_written_writes_it(
+    tiny_manifest: Path, cache: Path, tmp_path: Path
+) -> None:
+    started = task(tiny_manifest, tmp_path, cache, config=replace(QUICK, epochs=1))
+    whole = fit(started).read_bytes()
+    started.checkpoint.unlink()
+    assert fit(started).read_bytes() == whole
+
+
+class Malice:
+    """Whoever unpickles this makes a file."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.target,)
+
+
+def test_kept_state_that_wants_code_to_run_is_refused_by_name(
+    tiny_manifest: Path, cache: Path, tmp_path: Path
+) -> None:
+    torch.save({"identity": Malice(tmp_path / "ran")}, tmp_path / "last.pt")
+    with pytest.raises(
+        ResumeError, match=r"last\.pt holds more than tensors and plain values and is not read"
+    ):
+        fit(task(tiny_manifest, tmp_path, cache))
+    (tmp_path / "last.pt").write_bytes(pickle.dumps(Malice(tmp_path / "ran")))
+    with pytest.raises(ResumeError, match="is not read"):
+        fit(task(tiny_manifest, tmp_path, cache))
+    assert not (tmp_path / "ran").exists()
+    pickle.loads((tmp_path / "last.pt").read_bytes())  # and it would have
+    assert (tmp_path / "ran").exists()
+
+
+def test_kept_state_that_is_cut_off_is_said_to_be_damaged(
+    tiny_manifest: Path, cache: Path, tmp_path: Path
+) -> None:
+    started = task(tiny_manifest, tmp_path, cache, config=replace(QUICK, epochs=1))
+    fit(started)
+    whole = started.state.read_bytes()
+    for part in (whole[:-100], whole[:300], b""):
+        started.state.write_bytes(part)
+        with pytest.raises(ResumeError, match=r"last\.pt is damaged: delete it to train from the start"):
+            fit(started)
 
 
 def test_a_folder_with_another_run_is_not_taken_up(tiny_manifest: Path, cache: Path, tmp_path: Path) -> None:
