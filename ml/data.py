@@ -82,7 +82,9 @@ class Manifest:
             raise ManifestError("the manifest names no film")
         twice = [file for file, n in Counter(r.file for r in self.records).items() if n > 1]
         if twice:
-            raise ManifestError(f"the manifest names {twice[0]} twice{self._lines('file', twice[0])}")
+            raise ManifestError(
+                f"the manifest names {twice[0]} twice{self._lines('file', twice[0])}: leave one row out"
+            )
         for unit in _KEPT_TOGETHER:
             leaks = leaks_of(self.records, unit)
             if leaks:
@@ -114,7 +116,8 @@ class Manifest:
             for word, label in LABELS.items():
                 if label not in labels:
                     raise ManifestError(
-                        f"split {split} has no {word} film: nothing can be learned from one class"
+                        f"split {split} has no {word} film: nothing can be learned from one class; "
+                        "add such films, or give some of another split to this one"
                     )
 
     def _lines(self, attribute: str, value: str) -> str:
@@ -137,10 +140,12 @@ class Manifest:
 
 
 def _record(path: Path, line: int, row: dict[str, str]) -> Record:
-    if row["label"] not in LABELS or row["split"] not in SPLITS:
-        raise ManifestError(
-            f"{path.name}, line {line}: label {row['label']!r} or split {row['split']!r} is unknown"
-        )
+    for column, known in (("label", tuple(LABELS)), ("split", SPLITS)):
+        if row[column] not in known:
+            raise ManifestError(
+                f"{path.name}, line {line}: {column} {row[column]!r} is none of {', '.join(known)}: "
+                "mend it or leave the row out"
+            )
     return Record(
         file=row["file"],
         label=LABELS[row["label"]],

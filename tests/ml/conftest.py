@@ -54,7 +54,7 @@ def tiny_manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folds_manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Synthetic films of every domain, so that folds A, B and C can be made; COVID-19 has a bright patch."""
     folder = tmp_path_factory.mktemp("domains")
-    lines = ["file,label,split,source_slug,group_id,patient_id,finding,licence,view"]
+    lines = ["file,label,split,source_slug,group_id,patient_id,sha256,finding,licence,view"]
     for source, label, split, n in (
         ("ieee8023", "covid", "train", 5),
         ("ieee8023", "noncovid", "train", 5),
@@ -72,6 +72,6 @@ def folds_manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if label == "covid":
                 pixels[120:180, 40:100] = 230
             (folder / f"{i}.png").write_bytes(xrays.png(pixels))
-            lines.append(f"{i}.png,{label},{split},{source},g{i},p{i},finding,CC BY 4.0,PA")
+            lines.append(f"{i}.png,{label},{split},{source},g{i},p{i},h{i},finding,CC BY 4.0,PA")
     (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
     return folder / "manifest.csv"

@@ -35,8 +35,14 @@ def test_films_labels_and_splits_are_read(tiny_manifest: Path) -> None:
     ("lines", "words"),
     [
         ([], "names no film"),
-        (["a.png,sick,train,p1"], "line 2: label 'sick'"),
-        (["a.png,covid,train,p1", "b.png,covid,exam,p2"], "line 3: label 'covid' or split 'exam'"),
+        (
+            ["a.png,sick,train,p1"],
+            "line 2: label 'sick' is none of noncovid, covid: mend it or leave the row out",
+        ),
+        (
+            ["a.png,covid,train,p1", "b.png,covid,exam,p2"],
+            "line 3: split 'exam' is none of train, val, test: mend it or leave the row out",
+        ),
         (["a.png,covid,train,p1", "a.png,covid,train,p1"], "names a.png twice (lines 2, 3)"),
         (
             ["a.png,covid,train,p1", "b.png,covid,test,p1"],
