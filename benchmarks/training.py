@@ -27,10 +27,10 @@ from ml.model import COVIDNet
 
 ROUNDS = 5
 WAYS = {
-    "fp32": (torch.contiguous_format, False),
-    "fp32, channels_last": (torch.channels_last, False),
-    "bf16": (torch.contiguous_format, True),
-    "bf16, channels_last": (torch.channels_last, True),
+    "fp32": (torch.contiguous_format, torch.float32),
+    "fp32, channels_last": (torch.channels_last, torch.float32),
+    "bf16": (torch.contiguous_format, torch.bfloat16),
+    "bf16, channels_last": (torch.channels_last, torch.bfloat16),
 }
 
 
@@ -81,10 +81,10 @@ def step(
     x: torch.Tensor,
     y: torch.Tensor,
     layout: torch.memory_format,
-    bf16: bool,
+    precision: torch.dtype,
 ) -> None:
     """As ml.train does it: the backbone in bf16, the head in fp32."""
-    with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=bf16):
+    with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=precision == torch.bfloat16):
         features = network.forward_features(x.contiguous(memory_format=layout))
     loss = F.cross_entropy(network.forward_head(features.float()), y)
     optimiser.zero_grad(set_to_none=True)

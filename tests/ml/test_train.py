@@ -151,9 +151,10 @@ def test_a_run_that_was_stopped_before_its_checkpoint_was_written_writes_it(
     tiny_manifest: Path, cache: Path, tmp_path: Path
 ) -> None:
     started = task(tiny_manifest, tmp_path, cache, config=replace(QUICK, epochs=1))
-    whole = fit(started).read_bytes()
+    one = checkpoint.load(fit(started))[1].state_dict()
     started.checkpoint.unlink()
-    assert fit(started).read_bytes() == whole
+    other = checkpoint.load(fit(started))[1].state_dict()
+    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 class Malice:
@@ -174,7 +175,7 @@ def test_kept_state_that_wants_code_to_run_is_refused_by_name(
         ResumeError, match=r"last\.pt holds more than tensors and plain values and is not read"
     ):
         fit(task(tiny_manifest, tmp_path, cache))
-    (tmp_path / "last.pt").write_bytes(pickle.dumps(Malice(tmp_path / "ran")))
+    (tmp_path / "last.pt").write_bytes(pickle.dumps(Malice(tmp_path / "ran"), protocol=2))
     with pytest.raises(ResumeError, match="is not read"):
         fit(task(tiny_manifest, tmp_path, cache))
     assert not (tmp_path / "ran").exists()

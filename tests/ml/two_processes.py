@@ -17,6 +17,7 @@ CONFIG = TrainConfig(
     learning_rate=1e-3,
     head_learning_rate=1e-2,
     augment=None,
+    bf16=False,
     seed=5,
 )
 MODEL = ModelConfig(backbone="squeezenet1_1", clusters=4, hidden=8, pretrained=False)
