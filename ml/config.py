@@ -112,8 +112,10 @@ class TrainConfig:
     label_smoothing: float = 0.05  # part of the labels cannot be told from the film
     clip_norm: float | None = 5.0
     source_temper: float = (
-        0.5  # a source's weight in its class is n**temper: 1 as it comes, 0 all sources alike
+        0.5  # a stratum's weight in its class is n**temper: 1 as it comes, 0 all strata alike
     )
+    strata: Literal["source", "finding"] = "source"  # what is evened out: sources, or findings within sources
+    most_draws: float | None = None  # how often an epoch draws one film at most, on average
     balanced: bool = True
     augment: AugmentConfig | None = AugmentConfig()
     bf16: bool = True

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from ml.config import TrainConfig
 from ml.data import FilmDataset, Manifest, ManifestError, Squash, balanced_weights, films_of, leaks_of
 from ml.images import decode, to_gray8
 from ml.preprocessing import Preprocessing
@@ -150,7 +151,9 @@ def test_both_classes_are_drawn_alike_and_sources_by_their_tempered_number(tmp_p
     lines += [f"c{i}.png,noncovid,train,big" for i in range(3)]
     films = Manifest.load(manifest(tmp_path, *lines, columns="file,label,split,source_slug"))
     share: defaultdict[tuple[int, str], float] = defaultdict(float)
-    for record, weight in zip(films.records, balanced_weights(films.records, temper=0.5), strict=True):
+    for record, weight in zip(
+        films.records, balanced_weights(films.records, TrainConfig(source_temper=0.5)), strict=True
+    ):
         share[record.label, record.source] += weight
     assert share == pytest.approx({(1, "big"): 4 / 6, (1, "small"): 2 / 6, (0, "big"): 1.0})
 
@@ -165,3 +168,46 @@ def test_the_real_manifest_is_sound(data_folder: Path) -> None:
         ("test", 1): 98,
         ("test", 0): 2978,
     }
+
+
+def films_by_finding(tmp_path: Path) -> Manifest:
+    """Noncovid: 40 well films of one source, 4 ill ones of it, 2 of another; covid: 20 films of one source."""
+    rows = [f"n{i}.png,noncovid,train,p{i},well,hill" for i in range(40)]
+    rows += [f"i{i}.png,noncovid,train,q{i},ill,hill" for i in range(4)]
+    rows += [f"h{i}.png,noncovid,train,r{i},ill,harbour" for i in range(2)]
+    rows += [f"c{i}.png,covid,train,s{i},,bay" for i in range(20)]
+    head = "file,label,split,patient_id,finding,source_slug"
+    (tmp_path / "f.csv").write_text("\n".join([head, *rows]) + "\n")
+    return Manifest.load(tmp_path / "f.csv")
+
+
+def test_findings_are_evened_out_within_their_class(tmp_path: Path) -> None:
+    records = films_by_finding(tmp_path).records
+    config = TrainConfig(strata="finding", source_temper=0.0)
+    weights = np.array(balanced_weights(records, config))
+    of = {
+        key: weights[[(r.source, r.finding) == key for r in records]].sum()
+        for key in {(r.source, r.finding) for r in records}
+    }
+    assert of == pytest.approx(
+        {("hill", "well"): 1 / 6, ("hill", "ill"): 1 / 6, ("harbour", "ill"): 1 / 6, ("bay", ""): 1 / 2}
+    )
+
+
+def test_no_film_is_drawn_more_often_than_it_may(tmp_path: Path) -> None:
+    records = films_by_finding(tmp_path).records
+    config = TrainConfig(strata="finding", source_temper=0.0, draws=100, most_draws=2.0)
+    weights = np.array(balanced_weights(records, config))
+    labels = np.array([r.label for r in records])
+    assert weights.max() <= 0.02 + 1e-12 and weights.sum() == pytest.approx(1)
+    assert weights[labels == 0].sum() == pytest.approx(0.5)
+    ill = [r.source == "harbour" for r in records]
+    assert weights[ill] == pytest.approx(0.02)
+
+
+def test_a_class_with_too_few_films_gets_what_it_may(tmp_path: Path) -> None:
+    records = films_by_finding(tmp_path).records
+    weights = np.array(balanced_weights(records, TrainConfig(draws=100, most_draws=0.5)))
+    labels = np.array([r.label for r in records])
+    assert weights[labels == 1] == pytest.approx(weights[labels == 1][0])
+    assert weights[labels == 0].sum() / weights[labels == 1].sum() == pytest.approx(46 / 20)
