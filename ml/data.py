@@ -333,8 +333,8 @@ def balanced_weights(records: Sequence[Record], config: TrainConfig) -> list[flo
     """Chance of each film to be drawn (they sum to 1): both classes alike, within a class each stratum by n**temper.
 
     Without it the network would see what the collection happens to hold: nearly one source for each label, and few ill
-    films among those without COVID-19. A film is drawn `most_draws` times an epoch at most; its class stays as likely,
-    unless that class has too few films for it.
+    films among those without COVID-19. No film is drawn more than `most_draws` times an epoch on average, unless its
+    class has too few films for that: then all of them alike.
     """
     labels = np.array([r.label for r in records])
     by_finding = config.strata == "finding"
@@ -344,14 +344,14 @@ def balanced_weights(records: Sequence[Record], config: TrainConfig) -> list[flo
     cap = config.most_draws / (config.draws or len(records)) if config.most_draws else 1.0
     for label in set(labels.tolist()):
         weights[labels == label] = _capped(weights[labels == label], cap, share=1 / len(set(labels.tolist())))
-    return [float(weight) for weight in weights / weights.sum()]
+    return [float(weight) for weight in weights]
 
 
 def _capped(weights: NDArray[np.float64], cap: float, *, share: float) -> NDArray[np.float64]:
     """Weights that sum to `share` without one above `cap`: what is cut off goes to the others in their proportion."""
     weights = weights * share / weights.sum()
     if cap * len(weights) <= share:
-        return np.full(len(weights), cap)
+        return np.full(len(weights), share / len(weights))
     full = np.zeros(len(weights), dtype=bool)
     while (over := (weights > cap) & ~full).any():
         full |= over

@@ -185,29 +185,34 @@ def test_findings_are_evened_out_within_their_class(tmp_path: Path) -> None:
     records = films_by_finding(tmp_path).records
     config = TrainConfig(strata="finding", source_temper=0.0)
     weights = np.array(balanced_weights(records, config))
-    of = {
-        key: weights[[(r.source, r.finding) == key for r in records]].sum()
-        for key in {(r.source, r.finding) for r in records}
+    share: defaultdict[tuple[str, str], float] = defaultdict(float)
+    for record, weight in zip(records, weights, strict=True):
+        share[record.source, record.finding] += weight
+    sixth, half = pytest.approx(1 / 6), pytest.approx(1 / 2)
+    assert share == {
+        ("hill", "well"): sixth,
+        ("hill", "ill"): sixth,
+        ("harbour", "ill"): sixth,
+        ("bay", ""): half,
     }
-    assert of == pytest.approx(
-        {("hill", "well"): 1 / 6, ("hill", "ill"): 1 / 6, ("harbour", "ill"): 1 / 6, ("bay", ""): 1 / 2}
-    )
 
 
 def test_no_film_is_drawn_more_often_than_it_may(tmp_path: Path) -> None:
     records = films_by_finding(tmp_path).records
-    config = TrainConfig(strata="finding", source_temper=0.0, draws=100, most_draws=2.0)
+    config = TrainConfig(strata="finding", source_temper=0.0, draws=100, most_draws=4.0)
     weights = np.array(balanced_weights(records, config))
-    labels = np.array([r.label for r in records])
-    assert weights.max() <= 0.02 + 1e-12 and weights.sum() == pytest.approx(1)
-    assert weights[labels == 0].sum() == pytest.approx(0.5)
-    ill = [r.source == "harbour" for r in records]
-    assert weights[ill] == pytest.approx(0.02)
+    labels, sources = np.array([r.label for r in records]), np.array([r.source for r in records])
+    assert weights.max() <= 0.04 + 1e-12
+    assert [weights[labels == label].sum() for label in (0, 1)] == pytest.approx([0.5, 0.5])
+    assert weights[sources == "harbour"] == pytest.approx(0.04)  # a sixth would have been 0.083 each
+    well, ill = (
+        weights[[r.source == "hill" and r.finding == f for r in records]].sum() for f in ("well", "ill")
+    )
+    assert (well, ill) == pytest.approx((0.5 - 0.08 - 0.16, 0.16))  # the four ill films meet the limit next
 
 
-def test_a_class_with_too_few_films_gets_what_it_may(tmp_path: Path) -> None:
+def test_a_class_with_too_few_films_draws_them_alike(tmp_path: Path) -> None:
     records = films_by_finding(tmp_path).records
     weights = np.array(balanced_weights(records, TrainConfig(draws=100, most_draws=0.5)))
     labels = np.array([r.label for r in records])
-    assert weights[labels == 1] == pytest.approx(weights[labels == 1][0])
-    assert weights[labels == 0].sum() / weights[labels == 1].sum() == pytest.approx(46 / 20)
+    assert weights[labels == 1] == pytest.approx(0.5 / 20) and weights[labels == 0] == pytest.approx(0.5 / 46)
