@@ -124,7 +124,15 @@ class TrainConfig:
 
 
 # What the network learns from lungs alone: short, for what it learns later are the sources (docs/results/training.md).
-LUNGS_RECIPE = TrainConfig(epochs=2, draws=2400, label_smoothing=0.1, augment=AugmentConfig(style_share=0.2))
+LUNGS_RECIPE = TrainConfig(
+    epochs=2,
+    draws=2400,
+    label_smoothing=0.1,
+    source_temper=0.0,
+    strata="finding",
+    most_draws=4.0,
+    augment=AugmentConfig(style_share=0.2),
+)
 
 # The paper's recipe to the letter. A fresh NetVLAD head hardly moves at this rate; it is reported as it comes out.
 PAPER_RECIPE = TrainConfig(
