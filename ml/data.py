@@ -43,6 +43,7 @@ class Record:
     licence: str = ""
     view: str = ""
     line: int = 0  # of the manifest file
+    lung_mask: str = ""  # a picture of the film's size, white where lung is
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,23 @@ def _record(path: Path, line: int, row: dict[str, str]) -> Record:
         licence=row.get("licence") or "",
         view=row.get("view") or "",
         line=line,
+        lung_mask=row.get("lung_mask") or "",
     )
+
+
+def spread(records: Sequence[Record], n: int, *, by: Callable[[Record], object], seed: int) -> list[Record]:
+    """Draw up to `n` films in turn from each value of `by`; of each value, first one film of every group."""
+    shuffled = [records[i] for i in np.random.default_rng(seed).permutation(len(records))]
+    before: Counter[tuple[object, str]] = Counter()
+    turn: dict[Record, int] = {}
+    for record in shuffled:
+        turn[record] = before[by(record), record.group]
+        before[by(record), record.group] += 1
+    rounds: Counter[object] = Counter()
+    for record in sorted(shuffled, key=turn.__getitem__):
+        turn[record] = rounds[by(record)]
+        rounds[by(record)] += 1
+    return sorted(shuffled, key=turn.__getitem__)[:n]
 
 
 def leaks_of(records: Sequence[Record], unit: str) -> list[str]:

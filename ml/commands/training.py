@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from ml.commands import options
 from ml.config import PAPER_RECIPE, PRETRAINED, ROWS, TrainConfig
 
 if TYPE_CHECKING:  # torch takes its time to load, and --help does not need it
@@ -29,6 +30,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:
     """What is trained, how, and where it is kept."""
+    options.add_data(parser)
     parser.add_argument("--row", choices=ROWS, default="D3", help="row of the paper's tables (default: D3)")
     parser.add_argument(
         "--folder", type=Path, required=True, help="where the run is kept; a stopped run goes on"
