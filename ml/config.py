@@ -88,6 +88,9 @@ class AugmentConfig:
     gamma: float = 0.35  # exponent between exp(−gamma) and exp(gamma)
     coarse_side: int = 112  # the lowest resolution; it differs between the sources
     noise: float = 0.02  # deviation, of the whole range, at most
+    style_share: float = (
+        0.0  # of the films, changed in sharpness, histogram and markers: what tells sources apart
+    )
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class TrainConfig:
     """How a network is trained. The defaults fine-tune a pre-trained backbone in a few epochs."""
 
     epochs: int = 6
+    draws: int | None = None  # films of an epoch; as many as there are if None
     batch_size: int = 48
     optimiser: Literal["sgd", "adamw"] = "adamw"
     learning_rate: float = 2e-4  # of the backbone
@@ -116,6 +120,9 @@ class TrainConfig:
     seed: int = 20200407
     threads: int | None = None
 
+
+# What the network learns from lungs alone: short, for what it learns later are the sources (docs/results/training.md).
+LUNGS_RECIPE = TrainConfig(epochs=2, draws=2400, label_smoothing=0.1, augment=AugmentConfig(style_share=0.2))
 
 # The paper's recipe to the letter. A fresh NetVLAD head hardly moves at this rate; it is reported as it comes out.
 PAPER_RECIPE = TrainConfig(
