@@ -153,7 +153,7 @@ def _contrast(family: str, scores: Scores) -> Measured:
 
 def _sensitivity(scores: Scores, validation: Scores) -> Measured:
     covid = scores.chosen(scores.label == 1)
-    threshold = np.quantile(validation.logit[validation.label == 0], SPECIFICITY, method="higher")
+    threshold = np.quantile(validation.logit[validation.label == 0], SPECIFICITY, method="inverted_cdf")
 
     def found(chosen: NDArray[np.int64]) -> float:
         return float(np.mean(covid.logit[chosen] > threshold))

@@ -12,7 +12,8 @@ import pytest
 
 from ml import folds, scoring
 from ml.__main__ import main
-from ml.data import Manifest
+from ml.crossfit import measure
+from ml.data import Manifest, Record
 from ml.images import decode
 from ml.predict import Predictor
 from ml.scores import Scores
@@ -49,6 +50,27 @@ def test_every_held_out_film_has_a_score_from_the_network_of_its_fold(
         np.testing.assert_allclose(of_fold.logit, served, atol=1e-6)
         validation = Scores.load(whole / fold.name / "validation.csv")
         assert validation.file.tolist() == [record.file for record in fold.manifest.of("val")]
+
+
+def test_what_the_folds_are_for_is_measured(tmp_path: Path) -> None:
+    """A: 3 of 4 pairs in order. B: of 20 negatives one is at or above 18.5, so two of three films are found."""
+
+    def films(fold: str, source: str, labels: list[int], logits: list[float]) -> Scores:
+        records = [Record(f"{fold}{i}.png", y, "train", source, group=f"g{i}") for i, y in enumerate(labels)]
+        return Scores.made(records, fold=fold, logits=np.array(logits))
+
+    a = [films("A", "ieee8023", [1, 1, 0, 0], [3, 5, 1, 4]), films("C0", "armiro", [1], [1])]
+    b = films("B", "radiographydb_covid_bimcv", [1, 1, 1], [18, 18.5, 40])
+    Scores.joined([*a, b]).write(tmp_path / "scores.csv")
+    films("B", "radiographydb_normal_rsna", [0] * 20 + [1], [*range(20), 50]).write(
+        tmp_path / "B/validation.csv"
+    )
+    contrast, sensitivity = measure(tmp_path)
+    assert (contrast.fold, contrast.n_covid, contrast.n_noncovid) == ("A", 2, 2)
+    assert contrast.estimate.value == 0.75
+    assert (sensitivity.fold, sensitivity.n_covid, sensitivity.n_noncovid) == ("B", 3, 20)
+    assert sensitivity.estimate.value == pytest.approx(2 / 3)
+    assert sensitivity.estimate.low <= 2 / 3 <= sensitivity.estimate.high
 
 
 def test_films_are_decoded_once_for_all_folds(whole: Path) -> None:
