@@ -1,4 +1,4 @@
-"""python -m ml manifest | train | evaluate | predict."""
+"""python -m ml manifest | train | evaluate | predict | probe."""
 
 import argparse
 import logging
@@ -7,11 +7,15 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from ml.config import PAPER_RECIPE, PRETRAINED, ROWS, TrainConfig
 from ml.layouts import LAYOUTS
+
+if TYPE_CHECKING:
+    from ml.hiding import LungHider
 
 log = logging.getLogger("ml")
 
@@ -33,7 +37,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ml", description="COVIDNet: train, measure, predict")
-    commands = parser.add_subparsers(required=True, metavar="manifest | train | evaluate | predict")
+    commands = parser.add_subparsers(required=True, metavar="manifest | train | evaluate | predict | probe")
     _add_manifest(
         commands.add_parser("manifest", help="films of public collections, as a manifest to train on")
     )
@@ -42,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser("evaluate", help="measure a checkpoint on the test films of a manifest")
     )
     _add_predict(commands.add_parser("predict", help="answer for files or folders, as a CSV table"))
+    _add_probe(commands.add_parser("probe", help="ask whether a checkpoint reads lungs or hospitals"))
     return parser
 
 
@@ -76,6 +81,10 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", type=Path, help="safetensors file of the pre-trained backbone")
     parser.add_argument("--pretrained-on", default="", help="what these weights were trained on")
     parser.add_argument("--paper", action="store_true", help="the paper's recipe to the letter")
+    words = (
+        "train on films whose lungs are hidden; the checkpoint holds a lung finder (default: the shipped one)"
+    )
+    parser.add_argument("--hide-lungs", type=Path, nargs="?", const=Path(), metavar="CHECKPOINT", help=words)
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--threads", type=int)
@@ -106,6 +115,25 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--device", default="cpu")
     parser.set_defaults(run=_predict)
+
+
+def _add_probe(parser: argparse.ArgumentParser) -> None:
+    _add_data(parser)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="JSON with every number")
+    parser.add_argument("--card", type=Path, help="the section of the model card to write (Markdown)")
+    words = "checkpoint that was trained with --hide-lungs, for P1"
+    parser.add_argument("--p1", type=Path, metavar="CHECKPOINT", help=words)
+    words = "checkpoint whose lung finder is used (default: --checkpoint)"
+    parser.add_argument("--lungs", type=Path, metavar="CHECKPOINT", help=words)
+    words = "CSV with the columns file and extent (of opacity, as rated), for P5"
+    parser.add_argument("--ratings", type=Path, metavar="CSV", help=words)
+    words = "films of one source and class, drawn by --seed (default: %(default)s)"
+    parser.add_argument("--at-most", type=int, default=300, help=words)
+    parser.add_argument("--seed", type=int, default=20200407)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--device", default="cpu")
+    parser.set_defaults(run=_probe)
 
 
 def _manifest(arguments: argparse.Namespace) -> int:
@@ -147,6 +175,7 @@ def _train(arguments: argparse.Namespace) -> int:
         weights=weights,
         pretrained_on=pretrained_on,
         device=arguments.device,
+        hide=_hider(arguments.hide_lungs),
     )
     with tqdm(unit="batch", leave=False, disable=None) as bar:
 
@@ -163,6 +192,16 @@ def _train(arguments: argparse.Namespace) -> int:
         path = fit(task, on_epoch=on_epoch, on_step=on_step)
     log.info("wrote %s", path)
     return 0
+
+
+def _hider(checkpoint: Path | None) -> "LungHider | None":
+    """Whoever hides the lungs of the films, if that was asked for; a path without a name is the shipped checkpoint."""
+    if checkpoint is None:
+        return None
+    from ml.folder import SHIPPED
+    from ml.hiding import LungHider
+
+    return LungHider.of(checkpoint if checkpoint.name else SHIPPED)
 
 
 def _weights(arguments: argparse.Namespace) -> tuple[Path | None, str]:
@@ -196,6 +235,29 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     evaluation.write(arguments.out, measured)
     if arguments.card:
         card.write(arguments.card, measured)
+    return 0
+
+
+def _probe(arguments: argparse.Namespace) -> int:
+    from ml import evaluation, probes
+
+    with tqdm(unit="film", disable=None) as bar:
+        measured = probes.probe(
+            arguments.checkpoint,
+            arguments.manifest,
+            lungs_of=arguments.lungs,
+            p1=arguments.p1,
+            ratings=arguments.ratings,
+            at_most=arguments.at_most,
+            seed=arguments.seed,
+            device=arguments.device,
+            threads=arguments.threads,
+            on_film=bar.update,
+        )
+    evaluation.write(arguments.out, measured)
+    if arguments.card:
+        arguments.card.parent.mkdir(parents=True, exist_ok=True)
+        arguments.card.write_text("\n".join(probes.lines(measured)) + "\n", encoding="utf-8")
     return 0
 
 

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -169,29 +170,48 @@ def _values_with_several(records: Sequence[Record], unit: str, attribute: str) -
     return sorted(value for value, found in seen.items() if len(found) > 1)
 
 
+class Alteration(Protocol):
+    """Something done to every squashed film before it is kept; `name` tells its films from others in a cache."""
+
+    @property
+    def name(self) -> str:
+        """Changes with whatever changes the films."""
+        ...
+
+    def __call__(self, film: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The film (S, S), changed."""
+        ...
+
+
 def films_of(
     manifest: Manifest,
     records: Sequence[Record],
     *,
     size: int,
     folder: Path,
+    alter: Alteration | None = None,
     on_film: Callable[[], object] | None = None,
 ) -> NDArray[np.uint8]:
     """Films squashed to `size` × `size`, as a memory map (N, size, size) that is made once and kept in `folder`.
+
+    `alter` changes each of them before it is kept, such as by hiding the lungs.
 
     Raises
     ------
     ManifestError
         If a film cannot be opened: which row names it, and why.
     """
-    names = "\n".join([manifest.sha256, *(record.file for record in records)])
+    names = "\n".join(
+        [manifest.sha256, *(record.file for record in records), *([alter.name] if alter else [])]
+    )
     path = folder / f"films-{size}-{hashlib.sha256(names.encode()).hexdigest()[:16]}.npy"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         aside = path.with_suffix(".part")
         films = np.lib.format.open_memmap(aside, mode="w+", dtype=np.uint8, shape=(len(records), size, size))
         for i, record in enumerate(records):
-            films[i] = _opened(manifest, record, size)
+            film = _opened(manifest, record, size)
+            films[i] = alter(film) if alter else film
             if on_film:
                 on_film()
         films.flush()

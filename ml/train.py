@@ -19,6 +19,7 @@ from ml import augment, backbones, checkpoint, metrics
 from ml.checkpoint import Checkpoint
 from ml.config import ModelConfig, TrainConfig
 from ml.data import FilmDataset, Manifest, Record, balanced_weights, films_of
+from ml.hiding import LUNGS_HIDDEN, LungHider
 from ml.model import COVIDNet, NetVLAD
 from ml.predict import measure
 from ml.preprocessing import Preprocessing
@@ -54,6 +55,7 @@ class Task:
     pretrained_on: str = "nothing"
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     device: str = "cpu"
+    hide: LungHider | None = None  # the lungs of every film, to see what can be told without them
 
     def __post_init__(self) -> None:
         if self.model.pretrained and self.weights is None:
@@ -85,9 +87,9 @@ def fit(
     commit = commit_of_code()
     task.manifest.require_trainable()
     records = task.manifest.of("train")
-    films = films_of(task.manifest, records, size=task.preprocessing.size, folder=task.cache)
+    films = _films(task, records)
     val_records = task.manifest.of("val")
-    val_films = films_of(task.manifest, val_records, size=task.preprocessing.size, folder=task.cache)
+    val_films = _films(task, val_records)
 
     network = _fresh(task, films, records)
     optimiser = _optimiser(network, task.config)
@@ -102,6 +104,10 @@ def fit(
         if on_epoch:
             on_epoch(history[-1])
     return _finish(task, network, val_films, val_records, provenance=_provenance(task, history, commit))
+
+
+def _films(task: Task, records: Sequence[Record]) -> NDArray[np.uint8]:
+    return films_of(task.manifest, records, size=task.preprocessing.size, folder=task.cache, alter=task.hide)
 
 
 def train_one_epoch(
@@ -251,7 +257,8 @@ def _state_of(task: Task) -> Path:
 
 def _identity(task: Task) -> str:
     """What a stopped run must share with this one to go on."""
-    return repr((task.model, task.config, task.manifest.sha256, task.preprocessing))
+    hidden = (task.hide.name,) if task.hide else ()
+    return repr((task.model, task.config, task.manifest.sha256, task.preprocessing, *hidden))
 
 
 def _keep(task: Task, network: COVIDNet, optimiser: torch.optim.Optimizer, history: list[Progress]) -> None:
@@ -281,7 +288,8 @@ def _resume(task: Task, network: COVIDNet, optimiser: torch.optim.Optimizer) -> 
 
 def _provenance(task: Task, history: list[Progress], commit: str) -> dict[str, Any]:
     epochs = [asdict(progress) for progress in history]
-    return provenance_of(task.manifest, task.config, epochs) | {"commit": commit}
+    hidden = {LUNGS_HIDDEN: task.hide.provenance()} if task.hide else {}
+    return provenance_of(task.manifest, task.config, epochs) | {"commit": commit} | hidden
 
 
 def _finish(

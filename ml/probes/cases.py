@@ -1,0 +1,100 @@
+"""The films that are probed: a seeded sample of the test split, with the lungs that were found in them."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ml.config import CLASSES
+from ml.data import Manifest, Record
+from ml.film import Film
+from ml.hiding import Finder, Gray, squashed
+from ml.images import decode, to_gray8
+from ml.lungs import box_of
+from ml.predict import Predictor
+from ml.transplant import Chest
+
+ALL = "all sources"
+_FINDER_SIDE = 224  # pixels a side of the films that the finder is shown
+_BATCH = 16
+
+# Films (H, W), of any sizes → scores (N): the path that serves, or a stand-in for it.
+Reader = Callable[[Sequence[Gray]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One film, and its lungs unless none were found that can be lungs."""
+
+    record: Record
+    film: Gray
+    chest: Chest | None
+
+
+def reader(predictor: Predictor, on_film: Callable[[], object] | None = None) -> Reader:
+    """Scores as the site would give them for these grey levels."""
+
+    def read(films: Sequence[Gray]) -> NDArray[np.float64]:
+        scores = []
+        for film in films:
+            (answer,) = predictor([Film(film.astype(np.uint16), 0, 255, 8)])
+            scores.append(answer.probability)
+            if on_film:
+                on_film()
+        return np.array(scores)
+
+    return read
+
+
+def sample(records: Sequence[Record], *, at_most: int, seed: int) -> list[Record]:
+    """Every film of a source and class, or so many drawn from it, in the order of the manifest."""
+    members: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
+    for i, record in enumerate(records):
+        members[record.source, record.label].append(i)
+    random = np.random.default_rng(seed)
+    chosen = [i for _, of in sorted(members.items()) for i in random.permutation(of)[:at_most]]
+    return [records[i] for i in sorted(chosen)]
+
+
+def load(manifest: Manifest, records: Sequence[Record], finder: Finder) -> list[Case]:
+    """Open films as the site does, and find their lungs."""
+    cases: list[Case] = []
+    for start in range(0, len(records), _BATCH):
+        part = records[start : start + _BATCH]
+        films = [to_gray8(decode(manifest.root / record.file)) for record in part]
+        chests = chests_of(films, finder)
+        cases += [Case(*fields) for fields in zip(part, films, chests, strict=True)]
+    return cases
+
+
+def chests_of(films: Sequence[Gray], finder: Finder) -> Iterator[Chest | None]:
+    """Lungs of films of any sizes, at their own size; None where no plausible lungs were found."""
+    small = np.stack([squashed(film, _FINDER_SIDE) for film in films])
+    for film, mask in zip(films, finder.masks(small), strict=True):
+        height, width = film.shape
+        large = Image.fromarray(mask).resize((width, height), Image.Resampling.BILINEAR)
+        box = box_of(mask)
+        yield Chest(film, np.asarray(large) > 0.5, box) if box else None
+
+
+def sets_of(records: Sequence[Record]) -> dict[str, list[int]]:
+    """All films, then the films of each source that has both classes: within it the source tells nothing."""
+    labels: defaultdict[str, set[int]] = defaultdict(set)
+    for record in records:
+        labels[record.source].add(record.label)
+    sets = {ALL: list(range(len(records)))}
+    for source in sorted(source for source, found in labels.items() if len(found) == 2):
+        sets[source] = [i for i, record in enumerate(records) if record.source == source]
+    return sets
+
+
+def counted(records: Sequence[Record]) -> dict[str, dict[str, int]]:
+    """Films by source and class."""
+    n = Counter((record.source, CLASSES[record.label]) for record in records)
+    table: dict[str, dict[str, int]] = {}
+    for (source, name), count in sorted(n.items()):
+        table.setdefault(source, {})[name] = count
+    return table
