@@ -58,7 +58,7 @@ class Ellipses:
 
 
 def cases(n: int, *, label_in: str, source: str = "harbour") -> list[Case]:
-    """Films of both classes that differ in the lungs only, or in the body only; what else varies is alike in both classes."""
+    """Films of both classes that differ in the lungs or in the body; what else varies is alike in both."""
     made = []
     for i in range(n):
         random, covid = np.random.default_rng(i // 2), i % 2

@@ -63,10 +63,11 @@ def test_a_reader_of_lungs_is_lost_without_them_and_follows_them(reading: Any, f
     for part in rows(found, "P2", films=films):
         assert part["met"], part
     by_lungs = row(found, "P3", "by the label of the lungs", films)
-    assert (by_lungs["value"], by_lungs["met"], by_lungs["met_by_interval"]) == (1.0, True, True)
-    assert row(found, "P2", "by the label of the body", films)["value"] == 0.0
-    assert row(found, "P3", "in bodies of one label", films)["value"] == 1.0
-    assert row(found, "P3", lungs.SAME, films)["value"] == 1.0
+    assert by_lungs["value"] > 0.95 and by_lungs["met"] and by_lungs["met_by_interval"]
+    by_body = row(found, "P2", "by the label of the body", films)
+    assert by_body["value"] == pytest.approx(1 - by_lungs["value"])
+    assert row(found, "P3", "in bodies of one label", films)["value"] > 0.95
+    assert row(found, "P3", lungs.SAME, films)["value"] > 0.95
 
 
 @pytest.mark.parametrize("films", [cases.ALL, "harbour"])
@@ -217,7 +218,7 @@ def test_perturbations_say_which_of_them_moves_a_score() -> None:
         line["what"]: line
         for line in perturb.perturbed(films, reads_corner([c.film for c in films]), reads_corner)
     }
-    assert list(table)[0] == "as they are"
+    assert next(iter(table)) == "as they are"
     assert table["as they are"]["median_change"]["value"] == 0
     assert table["corners black (15% of the side)"]["median_change"]["value"] > 0.5
     assert table["corners black (15% of the side)"]["auc"][0]["value"] == 0.5
