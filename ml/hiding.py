@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from ml.checkpoint import read_header
-from ml.lungs import LungFinder, box_of
+from ml.checkpoint import CheckpointError, read_header
+from ml.lungs import Box, LungFinder, box_of
 
-Box = tuple[float, float, float, float]  # x0, y0, x1, y1 as shares of the film
 Gray = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
@@ -96,8 +95,17 @@ class LungHider:
 
     @classmethod
     def of(cls, checkpoint: Path) -> "LungHider":
-        """Take the lung finder of a checkpoint."""
-        return cls(LungFinder.of(checkpoint), read_header(checkpoint).sha256)
+        """Take the lung finder of a checkpoint.
+
+        Raises
+        ------
+        CheckpointError
+            If the file cannot be used, or holds no lung finder.
+        """
+        finder = LungFinder.of(checkpoint)
+        if finder is None:
+            raise CheckpointError(f"{checkpoint.name} holds no lung finder: name a checkpoint that does")
+        return cls(finder, read_header(checkpoint).sha256)
 
     @property
     def name(self) -> str:
@@ -112,7 +120,7 @@ class LungHider:
     def provenance(self) -> dict[str, str]:
         """What a checkpoint says that was trained on such films."""
         return {
-            "how": f"box of the lungs with a margin of {MARGIN:.0%}, filled with the mean of the ring around it; "
+            "how": "box of the lungs with a margin, filled with the mean of the ring around it; "
             "where no lungs were found, the central 70 %",
             "lung_finder_sha256": self.finder_sha256,
         }

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from ml.hiding import FEATHER, MARGIN, Box, Gray, Mask, blend, feathered, grown, reach
+from ml.hiding import FEATHER, MARGIN, Gray, Mask, blend, feathered, grown, reach
+from ml.lungs import Box
 
 _PERCENTILES = np.arange(5, 100, 5)
 

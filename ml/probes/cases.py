@@ -13,7 +13,7 @@ from ml.data import Manifest, Record
 from ml.film import Film
 from ml.hiding import Finder, Gray, squashed
 from ml.images import decode, to_gray8
-from ml.lungs import box_of
+from ml.lungs import box_of, lungs_of
 from ml.predict import Predictor
 from ml.transplant import Chest
 
@@ -75,9 +75,10 @@ def chests_of(films: Sequence[Gray], finder: Finder) -> Iterator[Chest | None]:
     small = np.stack([squashed(film, _FINDER_SIDE) for film in films])
     for film, mask in zip(films, finder.masks(small), strict=True):
         height, width = film.shape
-        large = Image.fromarray(mask).resize((width, height), Image.Resampling.BILINEAR)
-        box = box_of(mask)
-        yield Chest(film, np.asarray(large) > 0.5, box) if box else None
+        lungs = Image.fromarray(lungs_of(mask).astype(np.float32))
+        large = np.asarray(lungs.resize((width, height), Image.Resampling.BILINEAR)) > 0.5
+        box = box_of(mask, margin=0.0)
+        yield Chest(film, large, box) if box else None
 
 
 def sets_of(records: Sequence[Record]) -> dict[str, list[int]]:

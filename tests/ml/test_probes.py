@@ -286,7 +286,7 @@ def test_a_network_trained_without_lungs_is_probed_with_the_shipped_one(
     p1 = tmp_path / "run" / "checkpoint.safetensors"
     said = read_header(p1).provenance[hiding.LUNGS_HIDDEN]
     assert said["lung_finder_sha256"] == read_header(checkpoint).sha256
-    assert said["how"].startswith("box of the lungs with a margin of 3%")
+    assert said["how"].startswith("box of the lungs with a margin")
 
     words = ["probe", "--manifest", str(tiny_manifest), "--checkpoint", str(checkpoint), "--at-most", "1"]
     assert main([*words, "--out", str(out), "--card", str(card), "--p1", str(p1), "--threads", "1"]) == 0
@@ -300,6 +300,21 @@ def test_a_network_trained_without_lungs_is_probed_with_the_shipped_one(
     assert text.count("\n| P") == len([r for r in found["rows"] if r["probe"].startswith("P")])
     assert "not measured: no film of this manifest carries a rating" in text
     assert text == "\n".join(probes.lines(found)) + "\n"
+
+
+def test_a_checkpoint_without_a_lung_finder_is_told_so(
+    tiny_manifest: Path, tiny_checkpoint: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = [
+        "--manifest",
+        str(tiny_manifest),
+        "--checkpoint",
+        str(tiny_checkpoint),
+        "--out",
+        str(tmp_path / "p"),
+    ]
+    assert main(["probe", *words]) == 1
+    assert "tiny.safetensors holds no lung finder" in caplog.text
 
 
 def test_p1_wants_a_network_that_never_saw_a_lung(
