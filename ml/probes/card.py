@@ -51,7 +51,8 @@ def _row(row: Numbers) -> str:
     n = f"{row['n']} ({row['n_groups']})" if row["n"] else "–"
     measured = f"not measured: {row['not_measured']}" if row["not_measured"] else _estimate(row)
     measure = "" if row["not_measured"] else f"{row['measure']} "
-    cells = (row["probe"], row["what"], row["films"], n, measure + measured, _bound(row), _kept(row))
+    probe = "" if row["probe"] == "whole" else row["probe"]
+    cells = (probe, row["what"], row["films"], n, measure + measured, _bound(row), _kept(row))
     return "| " + " | ".join(cells) + " |"
 
 

@@ -1,6 +1,6 @@
 """The films that are probed: a seeded sample of the test split, with the lungs that were found in them."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ml.config import CLASSES
 from ml.data import Manifest, Record
 from ml.film import Film
 from ml.hiding import Finder, Gray, squashed
@@ -90,12 +89,3 @@ def sets_of(records: Sequence[Record]) -> dict[str, list[int]]:
     for source in sorted(source for source, found in labels.items() if len(found) == 2):
         sets[source] = [i for i, record in enumerate(records) if record.source == source]
     return sets
-
-
-def counted(records: Sequence[Record]) -> dict[str, dict[str, int]]:
-    """Films by source and class."""
-    n = Counter((record.source, CLASSES[record.label]) for record in records)
-    table: dict[str, dict[str, int]] = {}
-    for (source, name), count in sorted(n.items()):
-        table.setdefault(source, {})[name] = count
-    return table

@@ -11,9 +11,9 @@ from ml.hiding import LUNGS_HIDDEN, LungHider
 from ml.images import decode, to_gray8
 from ml.predict import Predictor
 from ml.probes import lungs, perturb, sources
-from ml.probes.cases import ALL, Case, Reader, counted, load, reader, sample
+from ml.probes.cases import ALL, Case, Reader, load, reader, sample
 from ml.probes.rows import missing_row
-from ml.provenance import versions
+from ml.provenance import sources_of, versions
 
 AT_MOST = 300  # films of one source and class: the largest would only cost time
 SEED = 20200407
@@ -146,7 +146,7 @@ def _sampled(
         "seed": seed,
         "n": len(cases),
         "n_test": len(test),
-        "films": counted([case.record for case in cases]),
-        "without_lungs": counted(without),
+        "films": sources_of([case.record for case in cases]),
+        "without_lungs": sources_of(without),
         "n_train": len(train),
     }

@@ -20,6 +20,7 @@ from ml.metrics import Estimate
 from ml.predict import Predictor
 from ml.probes import cases, lungs, perturb, run, sources
 from ml.probes.rows import Row
+from ml.provenance import sources_of
 from tests import checkpoints, chests
 
 Measured = dict[str, Any]
@@ -91,7 +92,7 @@ def test_scores_draw_together_when_what_is_read_is_gone(reading: Any) -> None:
     for words in ("the mean", "blurred"):
         assert abs(gap(lungs_read, words)) < gap(lungs_read, "whole") / 3
         assert gap(body_read, words) == pytest.approx(gap(body_read, "whole"), abs=1e-9)
-    assert gap(lungs_read, lungs.OTHER) == pytest.approx(-gap(lungs_read, "whole"), rel=0.3)
+    assert gap(lungs_read, lungs.OTHER) < -gap(lungs_read, "whole") / 2
 
 
 def test_every_covid_film_swaps_lungs_once_with_films_of_all_sources_in_turn() -> None:
@@ -126,8 +127,8 @@ def test_the_sample_is_seeded_and_keeps_small_sources_whole() -> None:
     few = [Record(f"f{i}", i % 2, "test", "small", f"h{i}") for i in range(6)]
     chosen = cases.sample([*many, *few], at_most=10, seed=3)
     assert chosen == cases.sample([*many, *few], at_most=10, seed=3)
-    assert cases.counted(chosen) == {
-        "large": {"Non-COVID": 10},
+    assert sources_of(chosen) == {
+        "large": {"COVID-19": 0, "Non-COVID": 10},
         "small": {"COVID-19": 3, "Non-COVID": 3},
     }
     assert chosen != cases.sample([*many, *few], at_most=10, seed=4)
