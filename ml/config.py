@@ -95,6 +95,7 @@ class TrainConfig:
     """How a network is trained. The defaults fine-tune a pre-trained backbone in a few epochs."""
 
     epochs: int = 6
+    draws: int | None = None  # films of an epoch; as many as there are if None
     batch_size: int = 48
     optimiser: Literal["sgd", "adamw"] = "adamw"
     learning_rate: float = 2e-4  # of the backbone

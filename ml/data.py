@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,40 @@ _REQUIRED = ("file", "label", "split")
 _KEPT_TOGETHER = ("group", "patient", "sha256")
 
 
+class Look(Protocol):
+    """How a film becomes the square that is kept for training."""
+
+    @property
+    def name(self) -> str:
+        """Changes with whatever changes the squares: it tells one cache from another."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Side of the square, S."""
+        ...
+
+    def __call__(self, gray8: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A film (H, W) as its square (S, S)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Squash:
+    """The whole film, squashed as `Preprocessing.resize` does it."""
+
+    size: int
+
+    @property
+    def name(self) -> str:
+        """Its side says all."""
+        return str(self.size)
+
+    def __call__(self, gray8: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The film (H, W) as (S, S)."""
+        return np.asarray(Image.fromarray(gray8).resize((self.size, self.size), Image.Resampling.BILINEAR))
+
+
 class ManifestError(ValueError):
     """A manifest that must not be trained on; says which line or which leak."""
 
@@ -43,6 +78,7 @@ class Record:
     licence: str = ""
     view: str = ""
     line: int = 0  # of the manifest file
+    lung_mask: str = ""  # a picture of the film's size, white where lung is
 
 
 @dataclass(frozen=True)
@@ -82,7 +118,9 @@ class Manifest:
             raise ManifestError("the manifest names no film")
         twice = [file for file, n in Counter(r.file for r in self.records).items() if n > 1]
         if twice:
-            raise ManifestError(f"the manifest names {twice[0]} twice{self._lines('file', twice[0])}")
+            raise ManifestError(
+                f"the manifest names {twice[0]} twice{self._lines('file', twice[0])}: leave one row out"
+            )
         for unit in _KEPT_TOGETHER:
             leaks = leaks_of(self.records, unit)
             if leaks:
@@ -114,7 +152,8 @@ class Manifest:
             for word, label in LABELS.items():
                 if label not in labels:
                     raise ManifestError(
-                        f"split {split} has no {word} film: nothing can be learned from one class"
+                        f"split {split} has no {word} film: nothing can be learned from one class; "
+                        "add such films, or give some of another split to this one"
                     )
 
     def _lines(self, attribute: str, value: str) -> str:
@@ -137,10 +176,12 @@ class Manifest:
 
 
 def _record(path: Path, line: int, row: dict[str, str]) -> Record:
-    if row["label"] not in LABELS or row["split"] not in SPLITS:
-        raise ManifestError(
-            f"{path.name}, line {line}: label {row['label']!r} or split {row['split']!r} is unknown"
-        )
+    for column, known in (("label", tuple(LABELS)), ("split", SPLITS)):
+        if row[column] not in known:
+            raise ManifestError(
+                f"{path.name}, line {line}: {column} {row[column]!r} is none of {', '.join(known)}: "
+                "mend it or leave the row out"
+            )
     return Record(
         file=row["file"],
         label=LABELS[row["label"]],
@@ -153,7 +194,23 @@ def _record(path: Path, line: int, row: dict[str, str]) -> Record:
         licence=row.get("licence") or "",
         view=row.get("view") or "",
         line=line,
+        lung_mask=row.get("lung_mask") or "",
     )
+
+
+def spread(records: Sequence[Record], n: int, *, by: Callable[[Record], object], seed: int) -> list[Record]:
+    """Draw up to `n` films in turn from each value of `by`; of each value, first one film of every group."""
+    shuffled = [records[i] for i in np.random.default_rng(seed).permutation(len(records))]
+    before: Counter[tuple[object, str]] = Counter()
+    turn: dict[Record, int] = {}
+    for record in shuffled:
+        turn[record] = before[by(record), record.group]
+        before[by(record), record.group] += 1
+    rounds: Counter[object] = Counter()
+    for record in sorted(shuffled, key=turn.__getitem__):
+        turn[record] = rounds[by(record)]
+        rounds[by(record)] += 1
+    return sorted(shuffled, key=turn.__getitem__)[:n]
 
 
 def leaks_of(records: Sequence[Record], unit: str) -> list[str]:
@@ -170,68 +227,89 @@ def _values_with_several(records: Sequence[Record], unit: str, attribute: str) -
     return sorted(value for value, found in seen.items() if len(found) > 1)
 
 
-class Alteration(Protocol):
-    """Something done to every squashed film before it is kept; `name` tells its films from others in a cache."""
-
-    @property
-    def name(self) -> str:
-        """Changes with whatever changes the films."""
-        ...
-
-    def __call__(self, film: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The film (S, S), changed."""
-        ...
-
-
 def films_of(
     manifest: Manifest,
     records: Sequence[Record],
     *,
-    size: int,
+    look: Look,
     folder: Path,
-    alter: Alteration | None = None,
-    on_film: Callable[[], object] | None = None,
+    pool: Sequence[Record] = (),
+    on_film: Callable[[int, int], object] | None = None,
 ) -> NDArray[np.uint8]:
-    """Films squashed to `size` × `size`, as a memory map (N, size, size) that is made once and kept in `folder`.
+    """Films as squares (N, S, S), decoded once and kept in `folder`.
 
-    `alter` changes each of them before it is kept, such as by hiding the lungs.
+    Parameters
+    ----------
+    look
+        How a film becomes its square, such as `Squash(224)`.
+    pool
+        Films that are decoded and kept together, `records` among them, so that several folds share one file.
+    on_film
+        Told how many films of how many are decoded.
 
     Raises
     ------
     ManifestError
         If a film cannot be opened: which row names it, and why.
     """
-    names = "\n".join(
-        [manifest.sha256, *(record.file for record in records), *([alter.name] if alter else [])]
-    )
-    path = folder / f"films-{size}-{hashlib.sha256(names.encode()).hexdigest()[:16]}.npy"
+    together = tuple(pool or records)
+    path = folder / f"films-{look.name}-{_key(manifest, together)}.npy"
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        aside = path.with_suffix(".part")
-        films = np.lib.format.open_memmap(aside, mode="w+", dtype=np.uint8, shape=(len(records), size, size))
+        _decode_into(path, manifest, together, look, on_film)
+    kept: NDArray[np.uint8] = np.load(path, mmap_mode="r")
+    if together == tuple(records):
+        return kept
+    place = {record.file: i for i, record in enumerate(together)}
+    return kept[[place[record.file] for record in records]]
+
+
+def _key(manifest: Manifest, records: Sequence[Record]) -> str:
+    """Sixteen digits that change when a film is another or has been written anew; labels and splits do not matter."""
+    digest = hashlib.sha256()
+    for record in records:
+        try:
+            facts = (manifest.root / record.file).stat()
+        except OSError as error:
+            raise _cannot_be_opened(record, error) from error
+        digest.update(f"{record.file}\n{facts.st_size} {facts.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _decode_into(
+    path: Path,
+    manifest: Manifest,
+    records: Sequence[Record],
+    look: Look,
+    on_film: Callable[[int, int], object] | None,
+) -> None:
+    """Whole or not at all; another process may do the same at the same time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        shape = (len(records), look.size, look.size)
+        films = np.lib.format.open_memmap(aside, mode="w+", dtype=np.uint8, shape=shape)
         for i, record in enumerate(records):
-            film = _opened(manifest, record, size)
-            films[i] = alter(film) if alter else film
+            films[i] = _opened(manifest, record, look)
             if on_film:
-                on_film()
+                on_film(i + 1, len(records))
         films.flush()
         aside.replace(path)
-    kept: NDArray[np.uint8] = np.load(path, mmap_mode="r")
-    return kept
+    finally:
+        aside.unlink(missing_ok=True)
 
 
-def _opened(manifest: Manifest, record: Record, size: int) -> NDArray[np.uint8]:
+def _opened(manifest: Manifest, record: Record, look: Look) -> NDArray[np.uint8]:
     try:
-        return squashed(manifest.root / record.file, size)
+        return look(to_gray8(decode(manifest.root / record.file)))
     except (RefusedFilmError, OSError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise ManifestError(f"{record.file} (line {record.line}) cannot be opened: {why}") from error
+        raise _cannot_be_opened(record, error) from error
 
 
-def squashed(path: Path, size: int) -> NDArray[np.uint8]:
-    """One film as (size, size) uint8, resized as `Preprocessing.resize` does it."""
-    gray = Image.fromarray(to_gray8(decode(path)))
-    return np.asarray(gray.resize((size, size), Image.Resampling.BILINEAR))
+def _cannot_be_opened(record: Record, error: Exception) -> ManifestError:
+    why = str(error.strerror if isinstance(error, OSError) else error).rstrip(".")
+    return ManifestError(
+        f"{record.file} (line {record.line}) cannot be opened: {why}. Mend the file or leave the row out"
+    )
 
 
 class FilmDataset(Dataset[tuple[Tensor, int]]):

@@ -1,5 +1,6 @@
 """Films whose lungs are hidden: what can still be told from them was never told by a lung."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -9,8 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from ml.checkpoint import CheckpointError, read_header
-from ml.lungs import Box, LungFinder, box_of
+from ml.checkpoint import CheckpointError
+from ml.data import Squash
+from ml.lungs import LungFinder, box_of, resized
+from ml.preprocessing import Box
 
 Gray = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -88,47 +91,63 @@ def hide_box(film: Gray, box: Box | None) -> Gray:
 
 @dataclass(frozen=True)
 class LungHider:
-    """Hides the lungs of square films, one by one; `name` tells its films from others in a cache."""
+    """How training looks at films whose lungs are to be hidden: the whole film, squashed, its lungs under one gray."""
 
     finder: Finder
     finder_sha256: str
+    size: int
 
     @classmethod
-    def of(cls, checkpoint: Path) -> "LungHider":
-        """Take the lung finder of a checkpoint.
+    def of(cls, path: Path, *, size: int) -> "LungHider":
+        """Take the lung finder of a file.
 
         Raises
         ------
         CheckpointError
-            If the file cannot be used, or holds no lung finder.
+            If the file cannot be read, or holds no lung finder.
         """
-        finder = LungFinder.of(checkpoint)
-        if finder is None:
-            raise CheckpointError(f"{checkpoint.name} holds no lung finder: name a checkpoint that does")
-        return cls(finder, read_header(checkpoint).sha256)
+        return cls(finder_of(path), sha256_of(path), size)
 
     @property
     def name(self) -> str:
-        """Changes with whatever changes the films."""
-        return f"lungs hidden:{self.finder_sha256}:{MARGIN}:{FEATHER}:{CENTRE}"
+        """Changes with whatever changes the squares."""
+        settings = f"{self.finder_sha256} {MARGIN} {FEATHER} {CENTRE}"
+        return f"no-lungs-{self.size}-{hashlib.sha256(settings.encode()).hexdigest()[:12]}"
 
-    def __call__(self, film: Gray) -> Gray:
-        """The film (S, S) without its lungs."""
-        (mask,) = self.finder.masks(film[np.newaxis])
-        return hide_box(film, box_of(mask))
+    def __call__(self, gray8: Gray) -> Gray:
+        """The film (H, W) as a square (S, S) without lungs."""
+        square = Squash(self.size)(gray8)
+        (mask,) = self.finder.masks(resized(gray8)[np.newaxis])
+        return hide_box(square, box_of(mask))
 
     def provenance(self) -> dict[str, str]:
         """What a checkpoint says that was trained on such films."""
         return {
-            "how": "box of the lungs with a margin, filled with the mean of the ring around it; "
-            "where no lungs were found, the central 70 %",
+            "how": "box of the lungs with a margin, filled with the mean of the ring around it; where no lungs were "
+            "found, the central 70 %",
             "lung_finder_sha256": self.finder_sha256,
         }
 
 
-def squashed(film: Gray, size: int) -> Gray:
-    """The film as training keeps it, (size, size)."""
-    return np.asarray(Image.fromarray(film).resize((size, size), Image.Resampling.BILINEAR))
+def finder_of(path: Path) -> LungFinder:
+    """The lung finder of a file of `ml lungs`, or of a checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        If there is none in it.
+    """
+    try:
+        return LungFinder.read(path)
+    except CheckpointError as error:
+        why = str(error).splitlines()[0]
+        raise CheckpointError(f"{path.name} holds no lung finder: name a file that does ({why})") from error
+
+
+def sha256_of(path: Path) -> str:
+    """Hash of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _with_margin(mask: Mask) -> Mask:

@@ -9,9 +9,13 @@ import torch
 from numpy.typing import NDArray
 
 from ml import checkpoint, explain
+from ml.checkpoint import Checkpoint, CheckpointError
 from ml.finding import Finding, finding_of
 from ml.images import Film, to_gray8
+from ml.lungs import LungFinder
 from ml.model import COVIDNet
+from ml.preprocessing import WHOLE, Box
+from ml.sight import Glance, Sight
 
 __all__ = ["Answer", "Finding", "Predictor", "finding_of"]
 
@@ -30,11 +34,14 @@ class Answer:
         The side of the checkpoint's uncertain band.
     cam
         Raw Grad-CAM map, (7, 7) float32, or None: below the band (rule A4) or a film without any contrast.
+    box
+        What of the film the network saw, and so what the map is of.
     """
 
     probability: float
     finding: Finding
     cam: NDArray[np.float32] | None
+    box: Box = WHOLE
 
 
 class Predictor:
@@ -63,27 +70,61 @@ class Predictor:
         self.device = torch.device(best_device() if device == "auto" else device)
         self.header, network = checkpoint.load(Path(path))
         self.network = network.to(self.device)
+        self.sight = _sight(Path(path), self.header)
 
-    def __call__(self, films: Sequence[Film]) -> list[Answer]:
-        """Answer for any number of films, in their order."""
+    def __call__(
+        self,
+        films: Sequence[Film],
+        *,
+        maps_below: bool = False,
+        masks: NDArray[np.float32] | None = None,
+    ) -> list[Answer]:
+        """Answer for any number of films, in their order.
+
+        Two things are for whoever judges the network, not for a reader: `maps_below` keeps the maps of films below
+        the band too; `masks` stand for what the lung finder would find, as in `Sight.look`.
+        """
         grays = [to_gray8(film) for film in films]
         answers: list[Answer] = []
         for start in range(0, len(grays), BATCH_SIZE):
-            answers += self._answer(grays[start : start + BATCH_SIZE])
+            part = slice(start, start + BATCH_SIZE)
+            found = None if masks is None else masks[part]
+            answers += self._answer(grays[part], found, maps_below=maps_below)
         return answers
 
-    def _answer(self, grays: Sequence[NDArray[np.uint8]]) -> list[Answer]:
-        images = np.stack([self.header.preprocessing.apply(gray) for gray in grays])  # (B, 3, S, S)
-        probabilities, cams = measure(self.network, images, device=self.device)
+    def look(
+        self, grays: Sequence[NDArray[np.uint8]], *, masks: NDArray[np.float32] | None = None
+    ) -> list[Glance]:
+        """What the network is shown of films (H, W) uint8; `masks` as in `Sight.look`."""
+        return self.sight.look(grays, masks=masks)
+
+    def images(self, glances: Sequence[Glance]) -> NDArray[np.float32]:
+        """The network's input, (B, 3, S, S)."""
+        return np.stack([self.header.preprocessing.normalise(glance.square) for glance in glances])
+
+    def _answer(
+        self, grays: Sequence[NDArray[np.uint8]], masks: NDArray[np.float32] | None, *, maps_below: bool
+    ) -> list[Answer]:
+        glances = self.look(grays, masks=masks)
+        probabilities, cams = measure(self.network, self.images(glances), device=self.device)
         return [
-            self._answer_of(float(p), cam if np.ptp(gray) else None)
-            for p, cam, gray in zip(probabilities, cams, grays, strict=True)
+            self._answer_of(float(p), cam if np.ptp(gray) else None, glance.box, maps_below=maps_below)
+            for p, cam, gray, glance in zip(probabilities, cams, grays, glances, strict=True)
         ]
 
-    def _answer_of(self, probability: float, cam: NDArray[np.float32] | None) -> Answer:
+    def _answer_of(
+        self, probability: float, cam: NDArray[np.float32] | None, box: Box, *, maps_below: bool
+    ) -> Answer:
         header = self.header
         finding = finding_of(probability, band_low=header.band_low, band_high=header.band_high)
-        return Answer(probability, finding, None if finding == "below" else cam)
+        return Answer(probability, finding, cam if maps_below or finding != "below" else None, box)
+
+
+def _sight(path: Path, header: Checkpoint) -> Sight:
+    try:
+        return Sight(header.preprocessing, LungFinder.of(path))
+    except ValueError as error:
+        raise CheckpointError(f"{path.name}: {error}") from error
 
 
 def best_device() -> str:

@@ -8,7 +8,7 @@ from PIL import Image
 from scipy import ndimage
 
 from ml.hiding import FEATHER, MARGIN, Gray, Mask, blend, feathered, grown, reach
-from ml.lungs import Box
+from ml.preprocessing import Box
 
 _QUARTILES = (25, 50, 75)
 _MOST_GAIN = 1.4  # of contrast

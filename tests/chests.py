@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ml.data import Record
 from ml.probes.cases import Case
@@ -68,15 +69,16 @@ def cases(n: int, *, label_in: str, source: str = "harbour") -> list[Case]:
         size = {"height": 110 + i // 2 % 3 * 20, "width": 100 + i // 2 % 2 * 10}
         record = Record(f"{i}.png", covid, "test", source, group=f"g{i}")
         of = chest(i, lungs=lungs, body=body, **size, **place)
-        made.append(Case(record, of.film, of))
+        found = np.asarray(Image.fromarray(of.mask).resize((128, 128))).astype(np.float32)
+        made.append(Case(record, of.film, found, of))
     return made
 
 
-def reads_lungs(films: Sequence[Gray]) -> NDArray[np.float64]:
+def reads_lungs(films: Sequence[Gray], masks: object = None) -> NDArray[np.float64]:
     """Brightness deep in the lungs."""
     return np.array([film[mask(*film.shape, size=0.7)].mean() / 255 for film in films])
 
 
-def reads_body(films: Sequence[Gray]) -> NDArray[np.float64]:
+def reads_body(films: Sequence[Gray], masks: object = None) -> NDArray[np.float64]:
     """Brightness of the film's upper edge, where no lung is."""
     return np.array([film[: film.shape[0] // 12].mean() / 255 for film in films])

@@ -1,8 +1,9 @@
 """The films that are probed: a seeded sample of the test split, with the lungs that were found in them."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,36 +11,44 @@ from PIL import Image
 
 from ml.data import Manifest, Record
 from ml.film import Film
-from ml.hiding import Finder, Gray, squashed
+from ml.hiding import Finder, Gray
 from ml.images import decode, to_gray8
-from ml.lungs import box_of, lungs_of
+from ml.lungs import box_of, lungs_of, resized
 from ml.predict import Predictor
 from ml.transplant import Chest
 
 ALL = "all sources"
-_FINDER_SIDE = 224  # pixels a side of the films that the finder is shown
 _BATCH = 16
 
-# Films (H, W), of any sizes → scores (N): the path that serves, or a stand-in for it.
-Reader = Callable[[Sequence[Gray]], NDArray[np.float64]]
+Masks = NDArray[np.float32]  # as the finder draws them, (N, 128, 128)
+
+
+class Reader(Protocol):
+    """Films (H, W), of any sizes → scores (N): the path that serves, or a stand-in for it."""
+
+    def __call__(self, films: Sequence[Gray], masks: Masks | None = None) -> NDArray[np.float64]:
+        """Scores of films; `masks` stand for what a network of lungs alone would find in them."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One film, and its lungs unless none were found that can be lungs."""
+    """One film, what the finder drew on it, and its lungs unless that cannot be lungs."""
 
     record: Record
     film: Gray
+    found: NDArray[np.float32]  # (128, 128)
     chest: Chest | None
 
 
 def reader(predictor: Predictor, on_film: Callable[[], object] | None = None) -> Reader:
     """Scores as the site would give them for these grey levels."""
 
-    def read(films: Sequence[Gray]) -> NDArray[np.float64]:
+    def read(films: Sequence[Gray], masks: Masks | None = None) -> NDArray[np.float64]:
         scores = []
-        for film in films:
-            (answer,) = predictor([Film(film.astype(np.uint16), 0, 255, 8)])
+        for i, film in enumerate(films):
+            found = None if masks is None else masks[i : i + 1]
+            (answer,) = predictor([Film(film.astype(np.uint16), 0, 255, 8)], masks=found)
             scores.append(answer.probability)
             if on_film:
                 on_film()
@@ -64,20 +73,21 @@ def load(manifest: Manifest, records: Sequence[Record], finder: Finder) -> list[
     for start in range(0, len(records), _BATCH):
         part = records[start : start + _BATCH]
         films = [to_gray8(decode(manifest.root / record.file)) for record in part]
-        chests = chests_of(films, finder)
-        cases += [Case(*fields) for fields in zip(part, films, chests, strict=True)]
+        masks = finder.masks(np.stack([resized(film) for film in films]))
+        chests = (chest_of(film, mask) for film, mask in zip(films, masks, strict=True))
+        cases += [Case(*fields) for fields in zip(part, films, masks, chests, strict=True)]
     return cases
 
 
-def chests_of(films: Sequence[Gray], finder: Finder) -> Iterator[Chest | None]:
-    """Lungs of films of any sizes, at their own size; None where no plausible lungs were found."""
-    small = np.stack([squashed(film, _FINDER_SIDE) for film in films])
-    for film, mask in zip(films, finder.masks(small), strict=True):
-        height, width = film.shape
-        lungs = Image.fromarray(lungs_of(mask).astype(np.float32))
-        large = np.asarray(lungs.resize((width, height), Image.Resampling.BILINEAR)) > 0.5
-        box = box_of(mask, margin=0.0)
-        yield Chest(film, large, box) if box else None
+def chest_of(film: Gray, mask: NDArray[np.float32]) -> Chest | None:
+    """Lungs of a film at its own size; None where what was drawn cannot be lungs."""
+    box = box_of(mask, margin=0.0)
+    if box is None:
+        return None
+    height, width = film.shape
+    lungs = Image.fromarray(lungs_of(mask).astype(np.float32))
+    large = np.asarray(lungs.resize((width, height), Image.Resampling.BILINEAR))
+    return Chest(film, large > 0.5, box)
 
 
 def sets_of(records: Sequence[Record]) -> dict[str, list[int]]:

@@ -36,6 +36,7 @@ class Seen:
 
     record: Record
     chest: Chest
+    found: NDArray[np.float32]  # what the finder drew, (128, 128)
     score: float
 
 
@@ -58,15 +59,15 @@ class Found:
 def with_lungs(cases: Sequence[Case], scores: Scores) -> list[Seen]:
     """Cases whose lungs were found: nothing can be hidden or moved in the others."""
     return [
-        Seen(case.record, case.chest, float(score))
+        Seen(case.record, case.chest, case.found, float(score))
         for case, score in zip(cases, scores, strict=True)
         if case.chest
     ]
 
 
-def never_seen(cases: Sequence[Case], read: Reader, hide: hiding.LungHider, *, size: int) -> list[Row]:
+def never_seen(cases: Sequence[Case], read: Reader, hide: hiding.LungHider) -> list[Row]:
     """P1: what a network of ours tells that was trained without lungs, on films that are hidden as its own were."""
-    scores = _one_by_one(read, (hide(hiding.squashed(case.film, size)) for case in cases))
+    scores = _one_by_one(read, (hide(case.film) for case in cases))
     return list(_auc_rows("P1", NEVER_SEEN, [case.record for case in cases], scores))
 
 
@@ -79,7 +80,9 @@ def filled(seen: Sequence[Seen], read: Reader) -> Found:
     """P2: the lungs are gone, so the score must not tell the label any more."""
     found = Found(list(whole(seen)), [_spread("whole films", seen, [s.score for s in seen])])
     for words, fill in _FILLS.items():
-        scores = _one_by_one(read, (fill(s.chest.film, s.chest.mask) for s in seen))
+        # Where lungs are is asked of the whole film: a finder that no longer finds them would show all of the film.
+        one_by_one = (read([fill(s.chest.film, s.chest.mask)], s.found[np.newaxis])[0] for s in seen)
+        scores = np.array(list(one_by_one))
         records = [s.record for s in seen]
         found.rows += _auc_rows("P2", words, records, scores, at_most=HIDDEN_AT_MOST)
         found.spread.append(_spread(words, seen, scores))

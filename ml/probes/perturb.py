@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ml.hiding import Gray, squashed
+from ml.data import Squash
+from ml.hiding import Gray
 from ml.metrics import bootstrap
 from ml.probes.cases import Case, Reader, sets_of
 from ml.probes.rows import SEED, auc_row
@@ -31,7 +32,7 @@ def perturbed(cases: Sequence[Case], scores: Scores, read: Reader) -> list[dict[
 
 
 def _changes(cases: Sequence[Case]) -> Iterator[tuple[str, Callable[[Gray], Gray]]]:
-    level = float(np.percentile([sharpness(squashed(c.film, _SHARP_SIDE)) for c in cases], _LEAST_SHARP))
+    level = float(np.percentile([sharpness(Squash(_SHARP_SIDE)(c.film)) for c in cases], _LEAST_SHARP))
     yield f"{_CROP:.0%} of each side cut off", cropped
     yield "contrast equalised (CLAHE)", clahe
     yield "blurred to one sharpness", lambda film: blurred_to(film, level)
@@ -75,7 +76,7 @@ def sharpness(film: Gray) -> float:
 
 def blurred_to(film: Gray, level: float) -> Gray:
     """The film at the size at which sharpness is compared, blurred until it is no sharper than `level`."""
-    small = squashed(film, _SHARP_SIDE).astype(np.float32)
+    small = Squash(_SHARP_SIDE)(film).astype(np.float32)
     low, high = 0.0, 8.0
     if sharpness(small.astype(np.uint8)) <= level:
         return small.astype(np.uint8)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ml.data import Manifest, Record
-from ml.hiding import LUNGS_HIDDEN, LungHider
+from ml.hiding import LUNGS_HIDDEN, Finder, LungHider, finder_of, sha256_of
 from ml.images import decode, to_gray8
 from ml.predict import Predictor
 from ml.probes import lungs, perturb, sources
@@ -38,7 +38,7 @@ def probe(
     Parameters
     ----------
     lungs_of
-        The checkpoint whose lung finder is used; None is `checkpoint` itself.
+        The file whose lung finder is used; None is `checkpoint` itself.
     p1
         A checkpoint that was trained with the lungs hidden.
     ratings
@@ -56,22 +56,22 @@ def probe(
         If a file cannot be used, or `p1` was not trained with the lungs hidden.
     """
     predictor = Predictor(checkpoint, device=device, threads=threads)
-    hider = LungHider.of(lungs_of or checkpoint)
+    finder = finder_of(lungs_of or checkpoint)
     hidden = _trained_without_lungs(p1, device) if p1 else None
     rated = sources.ratings_of(ratings) if ratings else None
     manifest = Manifest.load(manifest_path)
     test = manifest.of("test")
-    cases = load(manifest, sample(test, at_most=at_most, seed=seed), hider.finder)
+    cases = load(manifest, sample(test, at_most=at_most, seed=seed), finder)
     train = sample(manifest.of("train"), at_most=at_most, seed=seed)
     measured = measure(cases, reader(predictor, on_film), rated=rated, seed=seed)
     measured["rows"] += [
-        *_p1(cases, hidden, hider, on_film),
+        *_p1(cases, hidden, finder, on_film),
         *_source(predictor, manifest, train, cases),
     ]
     measured["rows"].sort(key=lambda row: _ORDER.index(row["probe"]))
     return measured | {
         "checkpoint": {"file": checkpoint.name, "sha256": predictor.header.sha256},
-        "lung_finder_sha256": hider.finder_sha256,
+        "lungs_of": {"file": (lungs_of or checkpoint).name, "sha256": sha256_of(lungs_of or checkpoint)},
         "manifest_sha256": manifest.sha256,
         "versions": versions(),
         "sample": _sampled(cases, test, train, at_most=at_most, seed=seed),
@@ -107,14 +107,14 @@ def _trained_without_lungs(path: Path, device: str) -> Predictor:
 def _p1(
     cases: Sequence[Case],
     hidden: Predictor | None,
-    hider: LungHider,
+    finder: Finder,
     on_film: Callable[[], object] | None,
 ) -> Iterator[dict[str, Any]]:
     if hidden is None:
         yield missing_row("P1", lungs.NEVER_SEEN, ALL, "no network trained without lungs was named").as_json()
         return
-    size = hidden.header.preprocessing.size
-    for row in lungs.never_seen(cases, reader(hidden, on_film), hider, size=size):
+    hide = LungHider(finder, "", hidden.header.preprocessing.size)
+    for row in lungs.never_seen(cases, reader(hidden, on_film), hide):
         yield row.as_json()
 
 

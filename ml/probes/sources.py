@@ -14,8 +14,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ml.baselines import THUMBNAIL
-from ml.data import Record
-from ml.hiding import Gray, squashed
+from ml.data import Record, Squash
+from ml.hiding import Gray
 from ml.predict import Predictor
 from ml.probes.cases import ALL
 from ml.probes.rows import Row, auc_row, missing_row, number_row
@@ -98,15 +98,15 @@ def embeddings(predictor: Predictor, films: Sequence[Gray]) -> Features:
     """The last vector before the classifier, of each film (N, H)."""
     parts = []
     for start in range(0, len(films), _BATCH):
-        images = [predictor.header.preprocessing.apply(film) for film in films[start : start + _BATCH]]
-        x = torch.from_numpy(np.stack(images)).to(predictor.device)  # (B, 3, S, S)
+        glances = predictor.look(films[start : start + _BATCH])
+        x = torch.from_numpy(predictor.images(glances)).to(predictor.device)  # (B, 3, S, S)
         parts.append(predictor.network.embed(predictor.network.forward_features(x)).double().cpu().numpy())
     return np.concatenate(parts)
 
 
 def thumbnails(films: Sequence[Gray]) -> Features:
     """Every film on 24 × 24 pixels (N, 24²)."""
-    return np.stack([squashed(film, THUMBNAIL).ravel() / 255 for film in films])
+    return np.stack([Squash(THUMBNAIL)(film).ravel() / 255 for film in films])
 
 
 def source_rows(

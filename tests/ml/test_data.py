@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ml.data import FilmDataset, Manifest, ManifestError, balanced_weights, films_of, leaks_of
+from ml.data import FilmDataset, Manifest, ManifestError, Squash, balanced_weights, films_of, leaks_of
 from ml.images import decode, to_gray8
 from ml.preprocessing import Preprocessing
 
@@ -35,8 +35,14 @@ def test_films_labels_and_splits_are_read(tiny_manifest: Path) -> None:
     ("lines", "words"),
     [
         ([], "names no film"),
-        (["a.png,sick,train,p1"], "line 2: label 'sick'"),
-        (["a.png,covid,train,p1", "b.png,covid,exam,p2"], "line 3: label 'covid' or split 'exam'"),
+        (
+            ["a.png,sick,train,p1"],
+            "line 2: label 'sick' is none of noncovid, covid: mend it or leave the row out",
+        ),
+        (
+            ["a.png,covid,train,p1", "b.png,covid,exam,p2"],
+            "line 3: split 'exam' is none of train, val, test: mend it or leave the row out",
+        ),
         (["a.png,covid,train,p1", "a.png,covid,train,p1"], "names a.png twice (lines 2, 3)"),
         (
             ["a.png,covid,train,p1", "b.png,covid,test,p1"],
@@ -97,11 +103,23 @@ def test_films_are_kept_as_they_will_be_served(tiny_manifest: Path, tmp_path: Pa
     films = Manifest.load(tiny_manifest)
     records = films.of("val")
     counted: list[int] = []
-    kept = films_of(films, records, size=224, folder=tmp_path / "cache", on_film=lambda: counted.append(1))
+    kept = films_of(
+        films,
+        records,
+        look=Squash(224),
+        folder=tmp_path / "cache",
+        on_film=lambda done, of: counted.append(done),
+    )
     served = Preprocessing().resize(to_gray8(decode(films.root / records[3].file)))
     np.testing.assert_array_equal(kept[3], served)
     assert len(counted) == len(records)
-    films_of(films, records, size=224, folder=tmp_path / "cache", on_film=lambda: counted.append(1))
+    films_of(
+        films,
+        records,
+        look=Squash(224),
+        folder=tmp_path / "cache",
+        on_film=lambda done, of: counted.append(done),
+    )
     assert len(counted) == len(records)  # the second time they come from the disk
     assert [p.suffix for p in (tmp_path / "cache").iterdir()] == [".npy"]
 
@@ -110,14 +128,14 @@ def test_a_film_that_cannot_be_opened_leaves_no_half_made_cache(tmp_path: Path) 
     (tmp_path / "a.png").write_bytes(b"no film")
     films = Manifest.load(manifest(tmp_path, "a.png,covid,train,p1"))
     with pytest.raises(ManifestError, match=r"a\.png \(line 2\) cannot be opened: Not a PNG"):
-        films_of(films, films.records, size=32, folder=tmp_path / "cache")
+        films_of(films, films.records, look=Squash(32), folder=tmp_path / "cache")
     assert not list((tmp_path / "cache").glob("*.npy"))
 
 
 def test_a_dataset_gives_films_with_their_labels(tiny_manifest: Path, tmp_path: Path) -> None:
     films = Manifest.load(tiny_manifest)
     records = films.of("train")
-    dataset = FilmDataset(films_of(films, records, size=32, folder=tmp_path), records)
+    dataset = FilmDataset(films_of(films, records, look=Squash(32), folder=tmp_path), records)
     film, label = dataset[5]
     assert (film.shape, film.dtype, label) == ((1, 32, 32), torch.uint8, records[5].label)
     assert len(dataset) == len(records)

@@ -58,7 +58,7 @@ def test_the_feather_is_one_inside_and_nothing_far_away() -> None:
 
 
 def test_training_hides_the_whole_box_whatever_the_shape_of_the_lungs() -> None:
-    hider = LungHider(chests.Ellipses(), "f" * 64)
+    hider = LungHider(chests.Ellipses(), "f" * 64, 100)
     dark, bright = (chests.chest(5, lungs=level, height=100, width=100).film for level in (40, 140))
     np.testing.assert_array_equal(hider(dark), hider(bright))
     x0, y0, x1, y1 = (int(100 * share) for share in chests.box(chests.mask(100, 100)))
@@ -67,11 +67,12 @@ def test_training_hides_the_whole_box_whatever_the_shape_of_the_lungs() -> None:
 
 
 def test_where_no_lungs_are_found_the_middle_of_the_film_is_hidden() -> None:
-    hider = LungHider(chests.Ellipses(blind=True), "f" * 64)
+    hider = LungHider(chests.Ellipses(blind=True), "f" * 64, 100)
     film = np.random.default_rng(0).integers(0, 255, (100, 100), dtype=np.uint8)
     assert np.ptp(hider(film)[15:85, 15:85]) == 0
     assert np.ptp(hider(film)[:5]) > 0
 
 
 def test_another_finder_gives_another_name() -> None:
-    assert LungHider(chests.Ellipses(), "a").name != LungHider(chests.Ellipses(), "b").name
+    names = {LungHider(chests.Ellipses(), *facts).name for facts in (("a", 64), ("b", 64), ("a", 96))}
+    assert len(names) == 3

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml import hiding, probes
+from ml import checkpoint, hiding, probes
 from ml.__main__ import main
 from ml.checkpoint import read_header
-from ml.data import Manifest, Record, films_of
+from ml.data import Manifest, Record, Squash, films_of
 from ml.hiding import LungHider
 from ml.images import decode
-from ml.lungs import LungFinder
+from ml.lungs import LungFinder, LungNet
 from ml.metrics import Estimate
 from ml.predict import Predictor
+from ml.preprocessing import WHOLE, Preprocessing
 from ml.probes import cases, lungs, perturb, run, sources
 from ml.probes.rows import Row
 from ml.provenance import sources_of
@@ -212,7 +213,7 @@ def test_a_bound_is_kept_by_the_value_and_by_the_interval(
 def test_perturbations_say_which_of_them_moves_a_score() -> None:
     films = chests.cases(8, label_in="lungs")
 
-    def reads_corner(grays: Any) -> Any:
+    def reads_corner(grays: Any, masks: Any = None) -> Any:
         return np.array([gray[:5, :5].mean() / 255 for gray in grays])
 
     table = {
@@ -258,7 +259,7 @@ def test_equalising_spreads_the_levels_of_a_dull_film_and_knows_no_tiles_edge() 
 
 @pytest.fixture
 def finder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LungFinder, "of", staticmethod(lambda path: chests.Ellipses()))
+    monkeypatch.setattr(LungFinder, "read", staticmethod(lambda path: chests.Ellipses()))
 
 
 def test_films_with_hidden_lungs_are_kept_apart_from_the_whole_ones(
@@ -266,33 +267,32 @@ def test_films_with_hidden_lungs_are_kept_apart_from_the_whole_ones(
 ) -> None:
     films = Manifest.load(tiny_manifest)
     records = films.of("val")
-    hider = LungHider(chests.Ellipses(), "f" * 64)
-    whole = films_of(films, records, size=64, folder=tmp_path)
-    hidden = films_of(films, records, size=64, folder=tmp_path, alter=hider)
+    hider = LungHider(chests.Ellipses(), "f" * 64, 64)
+    whole = films_of(films, records, look=Squash(64), folder=tmp_path)
+    hidden = films_of(films, records, look=hider, folder=tmp_path)
     assert len(list(tmp_path.glob("*.npy"))) == 2
-    for i in range(len(records)):
-        np.testing.assert_array_equal(hidden[i], hider(np.array(whole[i])))
-    assert (hidden != whole).any()
+    assert all(np.ptp(film[20:44, 16:48]) == 0 for film in hidden)
+    np.testing.assert_array_equal(hidden[:, :4], whole[:, :4])
 
 
 def test_a_network_trained_without_lungs_is_probed_with_the_shipped_one(
     tiny_manifest: Path, tmp_path: Path, finder: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ml.__main__.ROWS", {"D3": checkpoints.TINY})
-    checkpoint, out, card = tmp_path / "tiny.safetensors", tmp_path / "probes.json", tmp_path / "probes.md"
-    checkpoints.write_tiny_checkpoint(checkpoint)
+    monkeypatch.setattr("ml.commands.training.ROWS", {"D3": checkpoints.TINY})
+    shipped, out, card = tmp_path / "tiny.safetensors", tmp_path / "probes.json", tmp_path / "probes.md"
+    checkpoints.write_tiny_checkpoint(shipped)
     words = ["train", "--manifest", str(tiny_manifest), "--row", "D3", "--folder", str(tmp_path / "run")]
-    words += ["--epochs", "1", "--threads", "1", "--hide-lungs", str(checkpoint)]
-    assert main(words) == 0
+    words += ["--epochs", "1", "--threads", "1", "--hide-lungs", str(shipped)]
+    assert main([*words, "--size", "64"]) == 0
     p1 = tmp_path / "run" / "checkpoint.safetensors"
     said = read_header(p1).provenance[hiding.LUNGS_HIDDEN]
-    assert said["lung_finder_sha256"] == read_header(checkpoint).sha256
+    assert said["lung_finder_sha256"] == read_header(shipped).sha256
     assert said["how"].startswith("box of the lungs with a margin")
 
-    words = ["probe", "--manifest", str(tiny_manifest), "--checkpoint", str(checkpoint), "--at-most", "1"]
+    words = ["probe", "--manifest", str(tiny_manifest), "--checkpoint", str(shipped), "--at-most", "1"]
     assert main([*words, "--out", str(out), "--card", str(card), "--p1", str(p1), "--threads", "1"]) == 0
     found = json.loads(out.read_text())
-    assert found["checkpoint"]["sha256"] == read_header(checkpoint).sha256
+    assert found["checkpoint"]["sha256"] == read_header(shipped).sha256
     assert found["sample"]["n"] == 4 and found["sample"]["n_test"] == 8
     assert [r["n"] for r in rows(found, "P1")] == [4]
     assert rows(found, "source from features")[0]["n"] == 4
@@ -333,6 +333,26 @@ def test_scores_are_those_that_are_served(tiny_manifest: Path, tiny_checkpoint: 
     (case,) = cases.load(films, [record], chests.Ellipses())
     (served,) = predictor([decode(films.root / record.file)])
     assert cases.reader(predictor)([case.film])[0] == served.probability
+
+
+def test_a_network_of_lungs_alone_is_shown_the_filling_where_the_lungs_were(
+    tiny_manifest: Path, tmp_path: Path
+) -> None:
+    """A finder that is asked again, of the filled film, would find nothing there and show all of the body."""
+    path = tmp_path / "lungs.safetensors"
+    header = checkpoints.header(preprocessing=Preprocessing(size=64, region="lungs"))
+    parts = {"lungs": LungFinder(LungNet()).network.state_dict()}
+    checkpoint.save(path, header, checkpoints.network(), parts=parts)
+    films = chests.cases(2, label_in="lungs")
+    asked: list[Any] = []
+    predictor = Predictor(path)
+    look = predictor.sight.look
+    predictor.sight.look = lambda grays, masks=None: asked.append(masks) or look(grays, masks=masks)
+    lungs.filled(lungs.with_lungs(films, np.zeros(2)), cases.reader(predictor))
+    assert len(asked) == 4
+    np.testing.assert_array_equal(np.concatenate(asked), [films[0].found, films[1].found] * 2)
+    glance = look([films[0].film], masks=films[0].found[np.newaxis])[0]
+    assert glance.has_lungs and glance.box != WHOLE
 
 
 def test_the_card_says_kept_or_not_and_by_how_much(reading: Any) -> None:
