@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ml.config import TrainConfig
 from ml.images import RefusedFilmError, decode, to_gray8
 
 SPLITS = ("train", "val", "test")
@@ -328,14 +329,32 @@ class FilmDataset(Dataset[tuple[Tensor, int]]):
         return torch.from_numpy(np.array(self.films[index])).unsqueeze(0), self.labels[index]
 
 
-def balanced_weights(records: Sequence[Record], *, temper: float) -> list[float]:
-    """Chance of each film to be drawn: both classes alike, and within a class each source by n**temper.
+def balanced_weights(records: Sequence[Record], config: TrainConfig) -> list[float]:
+    """Chance of each film to be drawn (they sum to 1): both classes alike, within a class each stratum by n**temper.
 
-    Without it the network would see what the collection happens to hold: nearly one source for each label.
+    Without it the network would see what the collection happens to hold: nearly one source for each label, and few ill
+    films among those without COVID-19. No film is drawn more than `most_draws` times an epoch on average, unless its
+    class has too few films for that: then all of them alike.
     """
-    n = Counter((r.label, r.source) for r in records)
-    of_source = {key: count**temper for key, count in n.items()}
-    of_class: defaultdict[int, float] = defaultdict(float)
-    for (label, _), weight in of_source.items():
-        of_class[label] += weight
-    return [of_source[r.label, r.source] / of_class[r.label] / n[r.label, r.source] for r in records]
+    labels = np.array([r.label for r in records])
+    by_finding = config.strata == "finding"
+    keys = [(r.label, r.source, r.finding if by_finding else "") for r in records]
+    n = Counter(keys)
+    weights = np.array([n[key] ** (config.source_temper - 1) for key in keys])
+    cap = config.most_draws / (config.draws or len(records)) if config.most_draws else 1.0
+    for label in set(labels.tolist()):
+        weights[labels == label] = _capped(weights[labels == label], cap, share=1 / len(set(labels.tolist())))
+    return [float(weight) for weight in weights]
+
+
+def _capped(weights: NDArray[np.float64], cap: float, *, share: float) -> NDArray[np.float64]:
+    """Weights that sum to `share` without one above `cap`: what is cut off goes to the others in their proportion."""
+    weights = weights * share / weights.sum()
+    if cap * len(weights) <= share:
+        return np.full(len(weights), share / len(weights))
+    full = np.zeros(len(weights), dtype=bool)
+    while (over := (weights > cap) & ~full).any():
+        full |= over
+        weights[full] = cap
+        weights[~full] *= (share - cap * full.sum()) / weights[~full].sum()
+    return weights

@@ -273,7 +273,7 @@ def _sampler(records: Sequence[Record], config: TrainConfig, generator: torch.Ge
     n = config.draws or len(records)
     if not config.balanced:
         return RandomSampler(records, num_samples=n, generator=generator)
-    weights = balanced_weights(records, temper=config.source_temper)
+    weights = balanced_weights(records, config)
     return WeightedRandomSampler(weights, num_samples=n, generator=generator)
 
 

@@ -13,13 +13,14 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ml.commands import options
-from ml.config import PAPER_RECIPE, PRETRAINED, ROWS, TrainConfig
+from ml.config import LUNGS_RECIPE, PAPER_RECIPE, PRETRAINED, ROWS, TrainConfig
 
 if TYPE_CHECKING:  # torch takes its time to load, and --help does not need it
     from ml.hiding import LungHider
     from ml.train import Progress, Task
 
 log = logging.getLogger("ml")
+RECIPES = {"lungs": LUNGS_RECIPE, "plain": TrainConfig(), "paper": PAPER_RECIPE}
 Count = Callable[[int, int], None]
 
 
@@ -41,7 +42,8 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--weights", type=Path, help="safetensors file of the pre-trained backbone")
     parser.add_argument("--pretrained-on", default="", help="what these weights were trained on")
-    parser.add_argument("--paper", action="store_true", help="the paper's recipe to the letter")
+    words = "lungs (short, much varied), plain, or the paper to the letter (default: lungs with --lungs, else plain)"
+    parser.add_argument("--recipe", choices=RECIPES, help=words)
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--draws", type=int, help="films of an epoch (default: as many as there are)")
     words = "show the network lungs alone, as this finder finds them (a file of `ml lungs`, or a checkpoint with one)"
@@ -73,7 +75,7 @@ def task_of(arguments: argparse.Namespace) -> "Task":
     return Task(
         manifest=Manifest.load(arguments.manifest),
         model=ROWS[arguments.row],
-        config=replace(PAPER_RECIPE if arguments.paper else TrainConfig(), **asked),
+        config=replace(RECIPES[arguments.recipe or ("lungs" if finder else "plain")], **asked),
         folder=arguments.folder,
         cache=arguments.cache or arguments.folder / "cache",
         row=arguments.row,
