@@ -72,15 +72,24 @@ class Predictor:
         self.network = network.to(self.device)
         self.sight = _sight(Path(path), self.header)
 
-    def __call__(self, films: Sequence[Film], *, maps_below: bool = False) -> list[Answer]:
+    def __call__(
+        self,
+        films: Sequence[Film],
+        *,
+        maps_below: bool = False,
+        masks: NDArray[np.float32] | None = None,
+    ) -> list[Answer]:
         """Answer for any number of films, in their order.
 
-        `maps_below` keeps the maps of films below the band too: for whoever judges the network, not for a reader.
+        Two things are for whoever judges the network, not for a reader: `maps_below` keeps the maps of films below
+        the band too; `masks` stand for what the lung finder would find, as in `Sight.look`.
         """
         grays = [to_gray8(film) for film in films]
         answers: list[Answer] = []
         for start in range(0, len(grays), BATCH_SIZE):
-            answers += self._answer(grays[start : start + BATCH_SIZE], maps_below=maps_below)
+            part = slice(start, start + BATCH_SIZE)
+            found = None if masks is None else masks[part]
+            answers += self._answer(grays[part], found, maps_below=maps_below)
         return answers
 
     def look(
@@ -93,8 +102,10 @@ class Predictor:
         """The network's input, (B, 3, S, S)."""
         return np.stack([self.header.preprocessing.normalise(glance.square) for glance in glances])
 
-    def _answer(self, grays: Sequence[NDArray[np.uint8]], *, maps_below: bool) -> list[Answer]:
-        glances = self.look(grays)
+    def _answer(
+        self, grays: Sequence[NDArray[np.uint8]], masks: NDArray[np.float32] | None, *, maps_below: bool
+    ) -> list[Answer]:
+        glances = self.look(grays, masks=masks)
         probabilities, cams = measure(self.network, self.images(glances), device=self.device)
         return [
             self._answer_of(float(p), cam if np.ptp(gray) else None, glance.box, maps_below=maps_below)

@@ -19,6 +19,7 @@ from ml.checkpoint import Checkpoint
 from ml.config import ModelConfig, TrainConfig
 from ml.data import FilmDataset, Manifest, Record, balanced_weights, films_of
 from ml.distributed import Team
+from ml.hiding import LUNGS_HIDDEN, LungHider
 from ml.lungs import LungFinder
 from ml.memory import Portion
 from ml.model import COVIDNet
@@ -58,12 +59,15 @@ class Task:
     device: str = "cpu"
     pool: tuple[Record, ...] = ()  # films that are decoded together with these: those of all folds
     finder: LungFinder | None = None  # of the lungs; it travels with the network
+    hider: LungHider | None = None  # of the lungs, to see what can be told without them
 
     def __post_init__(self) -> None:
         if self.model.pretrained and self.weights is None:
             raise ValueError("this row starts from a pre-trained backbone: name its weights")
         if self.preprocessing.region == "lungs" and self.finder is None:
             raise ValueError("the network is to be shown lungs alone: name a lung finder")
+        if self.hider and self.preprocessing.region == "lungs":
+            raise ValueError("with lungs hidden and nothing but lungs shown, there is nothing to learn from")
 
     @property
     def sight(self) -> Sight:
@@ -83,7 +87,8 @@ class Task:
     @property
     def identity(self) -> str:
         """What a stopped run must share with this one to go on."""
-        return repr((self.model, self.config, self.manifest.sha256, self.preprocessing, self.sight.name))
+        looks = (self.sight.name, self.hider.name) if self.hider else (self.sight.name,)
+        return repr((self.model, self.config, self.manifest.sha256, self.preprocessing, *looks))
 
 
 @dataclass
@@ -153,7 +158,7 @@ def fit(
 def _films(
     task: Task, records: Sequence[Record], on_film: Callable[[int, int], object] | None
 ) -> NDArray[np.uint8]:
-    look, folder = task.sight, task.cache
+    look, folder = task.hider or task.sight, task.cache
     return films_of(task.manifest, records, look=look, folder=folder, pool=task.pool, on_film=on_film)
 
 
@@ -301,7 +306,9 @@ def _keep(run: Run) -> None:
 
 def _provenance(run: Run, commit: str) -> dict[str, Any]:
     epochs = [asdict(progress) for progress in run.history]
-    how = {"commit": commit, "processes": run.team.size, "films_at_once": run.portion.films}
+    how: dict[str, Any] = {"commit": commit, "processes": run.team.size, "films_at_once": run.portion.films}
+    if run.task.hider:
+        how |= {LUNGS_HIDDEN: run.task.hider.provenance()}
     return provenance_of(run.task.manifest, run.task.config, epochs) | how
 
 

@@ -16,6 +16,7 @@ from ml.commands import options
 from ml.config import LUNGS_RECIPE, PAPER_RECIPE, PRETRAINED, ROWS, TrainConfig
 
 if TYPE_CHECKING:  # torch takes its time to load, and --help does not need it
+    from ml.hiding import LungHider
     from ml.train import Progress, Task
 
 log = logging.getLogger("ml")
@@ -47,6 +48,8 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--draws", type=int, help="films of an epoch (default: as many as there are)")
     words = "show the network lungs alone, as this finder finds them (a file of `ml lungs`, or a checkpoint with one)"
     parser.add_argument("--lungs", type=Path, metavar="FILE", help=words)
+    words = "hide the lungs of every film, as the finder of this file finds them (default: of the shipped checkpoint)"
+    parser.add_argument("--hide-lungs", type=Path, nargs="?", const=Path(), metavar="FILE", help=words)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--size", type=int, default=224, help="side of the input in pixels (default: 224)")
@@ -80,8 +83,19 @@ def task_of(arguments: argparse.Namespace) -> "Task":
         pretrained_on=pretrained_on,
         preprocessing=Preprocessing(size=arguments.size, region="lungs" if finder else "film"),
         finder=finder,
+        hider=_hider(arguments),
         device=arguments.device,
     )
+
+
+def _hider(arguments: argparse.Namespace) -> "LungHider | None":
+    """Whoever hides the lungs, if that was asked for; an option without a file means the shipped checkpoint."""
+    if arguments.hide_lungs is None:
+        return None
+    from ml.folder import SHIPPED
+    from ml.hiding import LungHider
+
+    return LungHider.of(arguments.hide_lungs if arguments.hide_lungs.name else SHIPPED, size=arguments.size)
 
 
 def log_written(path: Path) -> None:
