@@ -1,4 +1,4 @@
-"""python -m ml manifest | train | evaluate | predict."""
+"""python -m ml manifest | train | calibrate | evaluate | predict."""
 
 import argparse
 import logging
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ml.commands import calibrate
 from ml.config import PAPER_RECIPE, PRETRAINED, ROWS, TrainConfig
 from ml.layouts import LAYOUTS
 
@@ -33,11 +34,12 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ml", description="COVIDNet: train, measure, predict")
-    commands = parser.add_subparsers(required=True, metavar="manifest | train | evaluate | predict")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_manifest(
         commands.add_parser("manifest", help="films of public collections, as a manifest to train on")
     )
     _add_train(commands.add_parser("train", help="train a row of the paper's tables on a manifest"))
+    calibrate.add(commands.add_parser("calibrate", help="write what held-out scores say into a checkpoint"))
     _add_evaluate(
         commands.add_parser("evaluate", help="measure a checkpoint on the test films of a manifest")
     )

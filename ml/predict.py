@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from ml import checkpoint, explain
+from ml.calibration import Calibration
 from ml.finding import Finding, finding_of
 from ml.images import Film, to_gray8
 from ml.model import COVIDNet
@@ -25,7 +26,7 @@ class Answer:
     Attributes
     ----------
     probability
-        Of COVID-19, 0 to 1, as it stands in the reference films; not of the ward.
+        Of COVID-19, 0 to 1, at the prevalence that the checkpoint's calibration assumes; not of the ward.
     finding
         The side of the checkpoint's uncertain band.
     cam
@@ -74,7 +75,9 @@ class Predictor:
 
     def _answer(self, grays: Sequence[NDArray[np.uint8]]) -> list[Answer]:
         images = np.stack([self.header.preprocessing.apply(gray) for gray in grays])  # (B, 3, S, S)
-        probabilities, cams = measure(self.network, images, device=self.device)
+        probabilities, cams = measure(
+            self.network, images, device=self.device, calibration=self.header.calibration
+        )
         return [
             self._answer_of(float(p), cam if np.ptp(gray) else None)
             for p, cam, gray in zip(probabilities, cams, grays, strict=True)
@@ -92,10 +95,23 @@ def best_device() -> str:
 
 
 def measure(
-    network: COVIDNet, images: NDArray[np.float32], *, device: torch.device | str = "cpu"
+    network: COVIDNet,
+    images: NDArray[np.float32],
+    *,
+    device: torch.device | str = "cpu",
+    calibration: Calibration | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Preprocessed images (B, 3, S, S) → probabilities of COVID-19 (B) and raw maps (B, h, w)."""
+    """Preprocessed images (B, 3, S, S) → probabilities of COVID-19 (B) and raw maps (B, h, w).
+
+    Without a calibration the probability is the network's own softmax. The maps are of the network either way.
+    """
     with torch.no_grad():
         features = network.forward_features(torch.from_numpy(images).to(device))  # (B, D, h, w)
     logits, cams = explain.grad_cam(network, features)  # (B, 2), (B, h, w)
-    return logits.double().softmax(dim=1)[:, 1].cpu().numpy(), cams.cpu().numpy()
+    logits = logits.double()
+    if calibration is None:
+        probabilities = logits.softmax(dim=1)[:, 1]  # (B)
+    else:
+        x = explain.contrast(logits)
+        probabilities = (calibration.slope * x + calibration.intercept).sigmoid()  # (B)
+    return probabilities.cpu().numpy(), cams.cpu().numpy()
