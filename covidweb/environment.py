@@ -69,17 +69,19 @@ def share(name: str) -> float | None:
 
 
 def day(name: str) -> str:
-    """A date as 2026-03-01, not in the future; empty where nothing is set."""
+    """A date as 2026-03-01 that has come; empty where nothing is set."""
     value = text(name, "")
+    if not value:
+        return ""
     try:
-        is_over = not value or date.fromisoformat(value) <= datetime.now(UTC).date() + timedelta(days=1)
+        found = date.fromisoformat(value)
     except ValueError:
-        is_over = False
-    if not is_over:
+        found = date.max
+    if found > datetime.now(UTC).date() + timedelta(days=1):  # somewhere it is tomorrow already
         raise ImproperlyConfigured(
             f"{name} is '{value}'; it must be a day that has come, such as 2026-03-01."
         )
-    return value
+    return found.isoformat()
 
 
 def time_zone(name: str, *, default: str) -> str:
