@@ -11,10 +11,13 @@ from safetensors.torch import load_file
 
 from ml import checkpoint
 from ml.__main__ import main
+from ml.calibration import Calibration
+from ml.data import Manifest
 from ml.film import Film
 from ml.predict import Predictor
 from ml.recalibration import calibrated, reliabilities
 from ml.scores import Scores
+from ml.seen import see
 from tests import checkpoints, xrays
 from tests.ml import tables
 from tests.reference import calibrated as made_up
@@ -250,3 +253,13 @@ def test_a_header_with_a_spoilt_calibration_is_refused(tmp_path: Path) -> None:
         save_file({}, tmp_path / "x.safetensors", metadata={"covidnet": json.dumps(changed)})
         with pytest.raises(checkpoint.CheckpointError, match="damaged header"):
             checkpoint.read_header(tmp_path / "x.safetensors")
+
+
+def test_whoever_judges_heatmaps_counts_as_shown_what_the_calibrated_band_shows(
+    tiny_manifest: Path, tmp_path: Path
+) -> None:
+    films = Manifest.load(tiny_manifest)
+    for intercept, is_shown in ((0.0, True), (-10.0, False)):
+        path = tmp_path / f"{intercept}.safetensors"
+        checkpoints.write_tiny_checkpoint(path, calibration=Calibration(1.0, intercept, 0.5))
+        assert see(Predictor(path), films, films.of("test")[:1]).shown.tolist() == [is_shown]
