@@ -53,7 +53,7 @@ def details(page: str) -> dict[str, str]:
     inside = page[page.index("How this was made") :].split("</dl>")[0]
     return {
         plain(term).strip(): plain(said).strip()
-        for term, said in re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", inside, re.DOTALL)
+        for term, said in re.findall(r"<dt>(.*?)</dt>(.*?)(?=<dt>|$)", inside, re.DOTALL)
     }
 
 
