@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import zoneinfo
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -52,6 +54,34 @@ def seconds(name: str, *, default: float) -> float:
     if not 0 < value < float("inf"):
         raise ImproperlyConfigured(f"{name} is {value}; it must be greater than 0.")
     return value
+
+
+def share(name: str) -> float | None:
+    """Between 0 and 1, both excluded; None where nothing is set."""
+    value = text(name, "")
+    try:
+        number = float(value) if value else None
+    except ValueError:
+        number = math.nan
+    if number is not None and not 0 < number < 1:
+        raise ImproperlyConfigured(f"{name} is '{value}'; it must be a share between 0 and 1, such as 0.03.")
+    return number
+
+
+def day(name: str) -> str:
+    """A date as 2026-03-01 that has come; empty where nothing is set."""
+    value = text(name, "")
+    if not value:
+        return ""
+    try:
+        found = date.fromisoformat(value)
+    except ValueError:
+        found = date.max
+    if found > datetime.now(UTC).date() + timedelta(days=1):  # somewhere it is tomorrow already
+        raise ImproperlyConfigured(
+            f"{name} is '{value}'; it must be a day that has come, such as 2026-03-01."
+        )
+    return found.isoformat()
 
 
 def time_zone(name: str, *, default: str) -> str:

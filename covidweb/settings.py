@@ -18,10 +18,12 @@ from covidweb.environment import (
     broker,
     count,
     database,
+    day,
     flag,
     log_level,
     mail_server,
     seconds,
+    share,
     site_address,
     text,
     time_zone,
@@ -318,6 +320,15 @@ PLACEHOLDER_PATIENT_IDS = words(
 # A reader who knows a number may check it; nobody may try out a list of them (rule A7).
 NUMBERS_A_MINUTE = count("COVIDWEB_NUMBERS_A_MINUTE", default=20)
 UNDO_WITHDRAWAL_S = seconds("COVIDWEB_UNDO_WITHDRAWAL_S", default=86_400)
+# Safety rule E3: nobody can weigh a prevalence without knowing where it comes from and of when it is.
+SITE_PREVALENCE = share("COVIDWEB_SITE_PREVALENCE")
+SITE_PREVALENCE_SOURCE = text("COVIDWEB_SITE_PREVALENCE_SOURCE", "")
+SITE_PREVALENCE_DATE = day("COVIDWEB_SITE_PREVALENCE_DATE")
+if len({SITE_PREVALENCE is not None, bool(SITE_PREVALENCE_SOURCE), bool(SITE_PREVALENCE_DATE)}) == 2:
+    raise ImproperlyConfigured(
+        "COVIDWEB_SITE_PREVALENCE, COVIDWEB_SITE_PREVALENCE_SOURCE and COVIDWEB_SITE_PREVALENCE_DATE belong "
+        "together: set all three, or none."
+    )
 
 # --- people ---
 DEMO_ACCOUNTS = flag("COVIDWEB_DEMO_ACCOUNTS", default=True)

@@ -321,6 +321,20 @@ def read_header(path: Path) -> Header:
         raise NoCheckpointError(str(error)) from error
 
 
+def shifted(probability: float, *, from_prevalence: float, to_prevalence: float) -> float:
+    """The probability of the same film where another share of patients has COVID-19."""
+    from ml.calibration import shifted
+
+    return shifted(probability, from_prevalence, to_prevalence)
+
+
+def predictive(share_of_covid: float, share_of_noncovid: float, prevalence: float) -> float | None:
+    """Share of COVID-19 among the films that show what these shares of both classes show; None if none does."""
+    from ml.calibration import predictive
+
+    return predictive(share_of_covid, share_of_noncovid, prevalence)
+
+
 def write_heatmap(
     cam: NDArray[np.float32], path: Path, *, scale: float, width: int, height: int, box: Box
 ) -> None:

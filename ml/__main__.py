@@ -5,7 +5,18 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from ml.commands import compare, crossfit, evaluate, gallery, lungs, manifest, predict, probe, training
+from ml.commands import (
+    calibrate,
+    compare,
+    crossfit,
+    evaluate,
+    gallery,
+    lungs,
+    manifest,
+    predict,
+    probe,
+    training,
+)
 
 log = logging.getLogger("ml")
 
@@ -17,6 +28,7 @@ COMMANDS = (
     ("compare", compare, "is a challenger better on the same held-out films?"),
     ("train", training, "train a row of the paper's tables on a manifest"),
     ("probe", probe, "ask whether a checkpoint reads lungs, or hospitals"),
+    ("calibrate", calibrate, "write what held-out scores say into a checkpoint"),
     ("evaluate", evaluate, "measure a checkpoint on the test films of a manifest"),
     ("gallery", gallery, "a page of test films with heatmaps, right and wrong ones"),
     ("predict", predict, "answer for files or folders, as a CSV table"),

@@ -9,8 +9,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ml.calibration import Calibration, CalibrationError
 from ml.config import CLASSES, ModelConfig
+from ml.conformal import Conformal
 from ml.preprocessing import Preprocessing
+from ml.reference import Rates
 
 if TYPE_CHECKING:  # the header is read by processes that never load torch
     from torch import Tensor
@@ -37,11 +40,21 @@ class Checkpoint:
     Attributes
     ----------
     operating_point, band_low, band_high
-        Probabilities chosen on validation films; low ≤ operating point ≤ high.
+        Probabilities; low ≤ operating point ≤ high. Of a raw checkpoint chosen on validation films. Of a calibrated
+        one the band is `conformal`'s, and the operating point is Youden's, moved to the band's nearer end where it
+        lies outside (rule A2): the one that confusion matrices are counted at.
     heatmap_scale
         Height of a Grad-CAM map that is shown in full colour: one number for all films (rule A4).
     pretrained_on
         What the backbone was trained on before, or "nothing".
+    calibration
+        From the network's logit to the probability; None: the network's own softmax.
+    operating_points
+        Thresholds by name: sensitivity_90, sensitivity_95, youden, as chosen, inside the band or not.
+    rates
+        Sensitivity and specificity on out-of-fold films at `operating_point` and at each of `operating_points`.
+    conformal
+        The band, and its coverage by source on films that it was not chosen on.
     provenance
         Sources, seeds, versions, manifest hash, epochs, commit.
     sha256
@@ -58,6 +71,10 @@ class Checkpoint:
     row: str = ""
     classes: tuple[str, str] = CLASSES
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Calibration | None = None
+    operating_points: Mapping[str, float] = field(default_factory=dict)
+    rates: Mapping[str, Rates] = field(default_factory=dict)
+    conformal: Conformal | None = None
     sha256: str = ""
 
     def __post_init__(self) -> None:
@@ -174,6 +191,35 @@ def save(
     for part, named in (parts or {}).items():
         tensors |= {f"{part}{_PART}{name}": tensor for name, tensor in as_stored(named).items()}
     data = to_bytes(tensors, metadata={_KEY: _to_json(checkpoint)})
+    _write(path, data)
+    return replace(checkpoint, sha256=hashlib.sha256(data).hexdigest())
+
+
+def save_header(path: Path, checkpoint: Checkpoint, *, tensors_of: Path) -> Checkpoint:
+    """Write a file with another header and, byte for byte, the network and parts of the file `tensors_of`.
+
+    Returns
+    -------
+    The checkpoint with the hash of the file as written.
+
+    Raises
+    ------
+    CheckpointError
+        As `read_header`, of the file `tensors_of`.
+    """
+    read_header(tensors_of)
+    whole = tensors_of.read_bytes()
+    n_bytes = int.from_bytes(whole[:8], "little")
+    table = json.loads(whole[8 : 8 + n_bytes])
+    table["__metadata__"][_KEY] = _to_json(checkpoint)
+    text = json.dumps(table, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # the format wants its tensors aligned
+    data = len(text).to_bytes(8, "little") + text + whole[8 + n_bytes :]
+    _write(path, data)
+    return replace(checkpoint, sha256=hashlib.sha256(data).hexdigest())
+
+
+def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -186,7 +232,6 @@ def save(
     finally:
         Path(aside).unlink(missing_ok=True)
     _sync_folder(path.parent)
-    return replace(checkpoint, sha256=hashlib.sha256(data).hexdigest())
 
 
 def _sync_folder(folder: Path) -> None:
@@ -243,7 +288,20 @@ def _from_json(path: Path, text: str, sha256: str) -> Checkpoint:
                 f"{path.name} tells {' from '.join(fields['classes'])}; this code tells {' from '.join(CLASSES)}"
             )
         return Checkpoint(
-            model=ModelConfig(**model), preprocessing=Preprocessing(**preprocessing), sha256=sha256, **fields
+            model=ModelConfig(**model),
+            preprocessing=Preprocessing(**preprocessing),
+            sha256=sha256,
+            **{**fields, **_calibrated(fields)},
         )
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError, CalibrationError) as error:
         raise CheckpointError(f"{path.name} has a damaged header: {error!r}") from error
+
+
+def _calibrated(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Calibration, rates and band out of a header's JSON; version 1 has none."""
+    calibration, conformal = fields.get("calibration"), fields.get("conformal")
+    return {
+        "calibration": Calibration(**calibration) if calibration else None,
+        "rates": {name: Rates.of(rates) for name, rates in fields.get("rates", {}).items()},
+        "conformal": Conformal.of(conformal) if conformal else None,
+    }

@@ -1,7 +1,9 @@
 """Pictures of a measurement: ROC, precision and recall, reliability, each with its baseline in the same frame."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -13,7 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from ml.metrics import wilson
 from ml.scoring import N_BINS
 
-Draw = Callable[[Axes, NDArray[np.bool_], NDArray[np.float64], float], None]
+if TYPE_CHECKING:
+    from ml.recalibration import Reliability
+
+Draw = Callable[[Axes, NDArray[np.bool_], NDArray[np.float64], Any], None]
 
 _INK, _QUIET, _BAND = "#0b5fa5", "#8a8f98", "#c9dcef"
 _SIDE = 4.2  # inches
@@ -32,7 +37,19 @@ def write(folder: Path, labels: ArrayLike, probabilities: ArrayLike, *, operatin
     return [_draw(folder / f"{name}.svg", draw, y, p, operating_point) for name, draw in drawings.items()]
 
 
-def _draw(path: Path, draw: Draw, y: NDArray[np.bool_], p: NDArray[np.float64], point: float) -> Path:
+def write_reliabilities(folder: Path, rows: "Sequence[Reliability]") -> list[Path]:
+    """One SVG file for each source and fold, of probabilities at the source's own share of COVID-19."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for row in rows:
+        path = folder / f"reliability-{row.source}-{row.fold}.svg"
+        title = f"{row.source}, fold {row.fold}: {int(row.labels.sum())} of {len(row.labels)} COVID-19"
+        draw = partial(_reliability, title=title)
+        paths.append(_draw(path, draw, row.labels.astype(bool), row.probabilities, None))
+    return paths
+
+
+def _draw(path: Path, draw: Draw, y: NDArray[np.bool_], p: NDArray[np.float64], point: float | None) -> Path:
     figure = Figure(figsize=(_SIDE, _SIDE), layout="constrained")
     FigureCanvasSVG(figure)
     axes = figure.add_subplot(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
@@ -78,7 +95,9 @@ def _precision_recall(axes: Axes, y: NDArray[np.bool_], p: NDArray[np.float64], 
     axes.legend(loc="lower left", frameon=False)
 
 
-def _reliability(axes: Axes, y: NDArray[np.bool_], p: NDArray[np.float64], point: float) -> None:
+def _reliability(
+    axes: Axes, y: NDArray[np.bool_], p: NDArray[np.float64], point: float | None, *, title: str = ""
+) -> None:
     """Bins of equally many films, as in the ECE, with Wilson's interval of the share of COVID-19 in each."""
     bins = np.array_split(np.argsort(p, kind="stable"), min(N_BINS, len(p)))
     shares = [wilson(int(y[i].sum()), len(i)) for i in bins]
@@ -86,11 +105,13 @@ def _reliability(axes: Axes, y: NDArray[np.bool_], p: NDArray[np.float64], point
         [(share.value, share.low, share.high) for share in shares], dtype=np.float64
     ).T  # (3, bins)
     means = [float(p[i].mean()) for i in bins]
-    axes.axvline(point, color=_BAND, linewidth=1, label="operating point")
+    if point is not None:
+        axes.axvline(point, color=_BAND, linewidth=1, label="operating point")
     axes.plot([0, 1], [0, 1], color=_QUIET, linestyle=":", linewidth=1, label="calibrated")
     reach = [ends[0] - ends[1], ends[2] - ends[0]]
     axes.errorbar(
         means, ends[0], yerr=reach, fmt="o", color=_INK, capsize=2, markersize=4, label="this network"
     )
-    axes.set(xlabel="mean probability", ylabel="share of COVID-19", title=f"Reliability, {len(p)} films")
+    title = title or f"Reliability, {len(p)} films"
+    axes.set(xlabel="mean probability", ylabel="share of COVID-19", title=title)
     axes.legend(loc="upper left", frameon=False)

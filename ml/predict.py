@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from ml import checkpoint, explain
+from ml.calibration import Calibration
 from ml.checkpoint import Checkpoint, CheckpointError
 from ml.finding import Finding, finding_of
 from ml.images import Film, to_gray8
@@ -29,7 +30,7 @@ class Answer:
     Attributes
     ----------
     probability
-        Of COVID-19, 0 to 1, as it stands in the reference films; not of the ward.
+        Of COVID-19, 0 to 1, at the prevalence that the checkpoint's calibration assumes; not of the ward.
     finding
         The side of the checkpoint's uncertain band.
     cam
@@ -106,7 +107,8 @@ class Predictor:
         self, grays: Sequence[NDArray[np.uint8]], masks: NDArray[np.float32] | None, *, maps_below: bool
     ) -> list[Answer]:
         glances = self.look(grays, masks=masks)
-        probabilities, cams = measure(self.network, self.images(glances), device=self.device)
+        images, calibration = self.images(glances), self.header.calibration
+        probabilities, cams = measure(self.network, images, device=self.device, calibration=calibration)
         return [
             self._answer_of(float(p), cam if np.ptp(gray) else None, glance.box, maps_below=maps_below)
             for p, cam, gray, glance in zip(probabilities, cams, grays, glances, strict=True)
@@ -133,10 +135,23 @@ def best_device() -> str:
 
 
 def measure(
-    network: COVIDNet, images: NDArray[np.float32], *, device: torch.device | str = "cpu"
+    network: COVIDNet,
+    images: NDArray[np.float32],
+    *,
+    device: torch.device | str = "cpu",
+    calibration: Calibration | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Preprocessed images (B, 3, S, S) → probabilities of COVID-19 (B) and raw maps (B, h, w)."""
+    """Preprocessed images (B, 3, S, S) → probabilities of COVID-19 (B) and raw maps (B, h, w).
+
+    Without a calibration the probability is the network's own softmax. The maps are of the network either way.
+    """
     with torch.no_grad():
         features = network.forward_features(torch.from_numpy(images).to(device))  # (B, D, h, w)
     logits, cams = explain.grad_cam(network, features)  # (B, 2), (B, h, w)
-    return logits.double().softmax(dim=1)[:, 1].cpu().numpy(), cams.cpu().numpy()
+    logits = logits.double()
+    if calibration is None:
+        probabilities = logits.softmax(dim=1)[:, 1]  # (B)
+    else:
+        x = explain.contrast(logits)
+        probabilities = (calibration.slope * x + calibration.intercept).sigmoid()  # (B)
+    return probabilities.cpu().numpy(), cams.cpu().numpy()

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 _EDGE = 1e-7  # of a probability, so that a certain and wrong answer costs much and not infinity
 _RIDGE = 1e-6  # keeps the calibration line finite where the classes do not overlap
-_STEPS = 25
+_STEPS = 60
 N_BINS = 15
 N_PERFECT = 200
 
@@ -55,24 +55,46 @@ def calibration_line(
 ) -> tuple[float, float] | None:
     """Slope and intercept of the logistic regression of the label on the logit (Cox 1958); (1, 0) is calibrated.
 
-    None unless both classes are there. Newton's method; where the classes do not overlap, a large slope.
+    None unless both classes are there.
     """
-    y, x = np.asarray(labels, dtype=np.float64), logit(probabilities)
-    if not 0 < y.sum() < len(y):
-        return None
+    y = np.asarray(labels, dtype=np.float64)
+    return logistic_line(y, logit(probabilities), weights=weights) if 0 < y.sum() < len(y) else None
+
+
+def logistic_line(
+    labels: ArrayLike, x: ArrayLike, *, weights: ArrayLike | None = None, slope: float | None = None
+) -> tuple[float, float]:
+    """Slope and intercept of the logistic regression of the label on x; both classes must be there.
+
+    Newton's method, each step halved until it helps; where the classes do not overlap, a large slope. With a `slope`
+    that is given only the intercept is sought.
+    """
+    y, x = np.asarray(labels, dtype=np.float64), np.asarray(x, dtype=np.float64)
     w = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
     w = w * len(w) / w.sum()
     design = np.stack([x, np.ones_like(x)], axis=1)  # (n, 2)
-    line = np.array([1.0, 0.0])
+    free = np.array([slope is None, True])
+    line = np.array([0.0 if slope is None else slope, 0.0])
     for _ in range(_STEPS):
-        p = 1 / (1 + np.exp(-np.clip(design @ line, -30, 30)))
-        gradient = design.T @ (w * (y - p)) - _RIDGE * line
-        curvature = (design.T * (w * p * (1 - p))) @ design + _RIDGE * np.eye(2)
-        step = np.linalg.solve(curvature, gradient)
-        line = line + step * min(1.0, 5.0 / max(float(np.abs(step).max()), 1e-12))
+        p = 1 / (1 + np.exp(-np.clip(design @ line, -700, 700)))
+        gradient = (design.T @ (w * (y - p)) - _RIDGE * line)[free]
+        curvature = ((design.T * (w * p * (1 - p))) @ design + _RIDGE * np.eye(2))[np.ix_(free, free)]
+        step = np.zeros(2)
+        step[free] = np.linalg.solve(curvature, gradient)
+        before = _penalised(y, design @ line, w, line)
+        while _penalised(y, design @ (line + step), w, line + step) > before and np.abs(step).max() > 1e-12:
+            step /= 2
+        line = line + step
         if np.abs(step).max() < 1e-9:
             break
     return float(line[0]), float(line[1])
+
+
+def _penalised(
+    y: NDArray[np.float64], logits: NDArray[np.float64], w: NDArray[np.float64], line: NDArray[np.float64]
+) -> float:
+    """What `logistic_line` makes small: the weighted log loss, with a ridge that keeps the line finite."""
+    return float(w @ (np.logaddexp(0, logits) - y * logits) + _RIDGE * (line @ line) / 2)
 
 
 def ece(labels: ArrayLike, probabilities: ArrayLike, *, n_bins: int = N_BINS) -> float:

@@ -48,7 +48,8 @@ def see(
         glances = predictor.look(grays)
         boxes += [glance.box for glance in glances]
         images = predictor.images(glances)
-        parts.append((images, *measure(predictor.network, images, device=predictor.device)))
+        answers = measure(predictor.network, images, device=predictor.device, calibration=header.calibration)
+        parts.append((images, *answers))
         for _ in grays:
             if on_film:
                 on_film()

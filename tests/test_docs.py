@@ -19,7 +19,7 @@ def text(name: str) -> str:
 
 def settings_read() -> set[str]:
     reads = re.findall(
-        r"(?:broker|count|database|flag|log_level|mail_server|seconds|secret|site_address|text|time_zone|words)\(\s*\"([A-Z_]+)\"",
+        r"(?:broker|count|database|day|flag|log_level|mail_server|seconds|secret|share|site_address|text|time_zone|words)\(\s*\"([A-Z_]+)\"",
         text("covidweb/settings.py"),
     )
     return set(reads)

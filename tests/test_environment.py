@@ -23,6 +23,8 @@ READERS = {
     "count from 0": lambda: environment.count("SETTING", default=0, least=0),
     "site_address": lambda: environment.site_address("SETTING", default="http://localhost:8000"),
     "mail_server": lambda: environment.mail_server("SETTING"),
+    "share": lambda: environment.share("SETTING"),
+    "day": lambda: environment.day("SETTING"),
 }
 DEFAULTS = {
     "flag": False,
@@ -36,6 +38,8 @@ DEFAULTS = {
     "count from 0": 0,
     "site_address": "http://localhost:8000",
     "mail_server": {},
+    "share": None,
+    "day": "",
 }
 
 
@@ -62,6 +66,9 @@ def test_unset_and_empty_both_mean_the_default(monkeypatch, reader, value):
         ("count from 0", "0", 0),
         ("site_address", "https://xray.example/", "https://xray.example"),
         ("site_address", "http://10.0.0.5:8000/site", "http://10.0.0.5:8000/site"),
+        ("share", "0.03", 0.03),
+        ("day", "2026-03-01", "2026-03-01"),
+        ("day", "20260301", "2026-03-01"),
     ],
 )
 def test_a_value_is_read_as_what_it_is(monkeypatch, reader, value, wanted):
@@ -88,6 +95,10 @@ def test_a_value_is_read_as_what_it_is(monkeypatch, reader, value, wanted):
         ("site_address", "xray.example", "https://xray.example"),
         ("site_address", "ftp://xray.example", "https://xray.example"),
         ("site_address", "https://xray.example/?a=b", "https://xray.example"),
+        *[("share", value, "a share between 0 and 1") for value in ("0", "1", "3", "-0.1", "nan", "3 %")],
+        ("day", "March", "a day that has come"),
+        ("day", "2026-02-30", "a day that has come"),
+        ("day", "9999-01-01", "a day that has come"),
         ("mail_server", "mail.example", "smtp://HOST:25"),
         ("mail_server", "imap://user:password@there", "smtp://HOST:25"),
         ("mail_server", "smtp://user:password@there:port", "smtp://HOST:25"),
@@ -133,3 +144,19 @@ def test_notices_by_mail_without_a_mail_server_stop_the_start():
     assert "COVIDWEB_NOTICE_EMAILS is true, but EMAIL_URL names no server" in started.stderr
     right = {**wrong, "EMAIL_URL": "smtp://mail.example:25"}
     assert subprocess.run(command, env=right, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("given", [{"": "0.03"}, {"_SOURCE": "survey"}, {"": "0.03", "_DATE": "2026-03-01"}])
+def test_a_local_prevalence_without_its_source_and_date_stops_the_start(given):
+    """Safety rule E3, and the other way round: a source of nothing is a slip too."""
+    names = {f"COVIDWEB_SITE_PREVALENCE{end}": value for end, value in given.items()}
+    command = [sys.executable, "-c", "import tests.settings"]
+    started = subprocess.run(command, env=os.environ | names, capture_output=True, text=True, check=False)
+    assert "set all three, or none" in started.stderr
+
+
+def test_a_local_prevalence_is_read_with_its_source_and_date():
+    names = {"": "0.03", "_SOURCE": "ward survey", "_DATE": "2026-03-01"}
+    right = os.environ | {f"COVIDWEB_SITE_PREVALENCE{end}": value for end, value in names.items()}
+    code = "import tests.settings as s; assert (s.SITE_PREVALENCE, s.SITE_PREVALENCE_DATE) == (0.03, '2026-03-01')"
+    assert subprocess.run([sys.executable, "-c", code], env=right, check=False).returncode == 0

@@ -52,6 +52,7 @@ RESULT_VALUE: dict[str, Any] = {
     "text": str(texts.finding(Finding.ABOVE, probability=0.87, band_low=0.21, band_high=0.61)),
     "finding": Finding.ABOVE,
     "probability": 0.87,
+    "probability_at_site_prevalence": 0.171,
     "operating_point": 0.4,
     "band_low": 0.21,
     "band_high": 0.61,
@@ -61,7 +62,16 @@ RESULT_VALUE: dict[str, Any] = {
     "notice": texts.FOOTER,
 }
 NOTHING_YET = dict.fromkeys(
-    ("finding", "probability", "operating_point", "band_low", "band_high", "prediction", "checkpoint")
+    (
+        "finding",
+        "probability",
+        "probability_at_site_prevalence",
+        "operating_point",
+        "band_low",
+        "band_high",
+        "prediction",
+        "checkpoint",
+    )
 )
 
 

@@ -19,6 +19,11 @@ PROBABILITY = (
     "on your ward. Pages show it as 'AI score', from 0.01 to 0.99."
 )
 
+AT_SITE = (
+    "The same shifted to the prevalence that the site has set; null: none is set, or the checkpoint is not "
+    "calibrated. No finding depends on it."
+)
+
 
 class NoticeField(serializers.CharField):
     """The footer that stands under every result."""
@@ -72,6 +77,7 @@ class HeatmapAnswerSerializer(HeatmapSerializer):
 
 class PredictionSerializer(serializers.ModelSerializer[Prediction]):
     probability = serializers.FloatField(help_text=PROBABILITY, min_value=0, max_value=1)
+    probability_at_site_prevalence = serializers.SerializerMethodField(help_text=AT_SITE)
     checkpoint = CheckpointSerializer()
     text = serializers.SerializerMethodField()
     heatmap = serializers.SerializerMethodField()
@@ -79,9 +85,12 @@ class PredictionSerializer(serializers.ModelSerializer[Prediction]):
     class Meta:
         model = Prediction
         fields = (
-            "id", "probability", "finding", "text", "operating_point", "band_low", "band_high",
-            "preprocessing", "precision", "duration_ms", "created_at", "checkpoint", "heatmap",
+            "id", "probability", "probability_at_site_prevalence", "finding", "text", "operating_point",
+            "band_low", "band_high", "preprocessing", "precision", "duration_ms", "created_at", "checkpoint", "heatmap",
         )  # fmt: skip
+
+    def get_probability_at_site_prevalence(self, prediction: Prediction) -> float | None:
+        return selectors.at_site_prevalence(prediction)
 
     def get_text(self, prediction: Prediction) -> str:
         return str(texts.finding_of(prediction))
@@ -204,6 +213,7 @@ class ResultSerializer(serializers.Serializer[Any]):
         source="study.leading.probability", default=None, allow_null=True, help_text=PROBABILITY,
         min_value=0, max_value=1,
     )  # fmt: skip
+    probability_at_site_prevalence = serializers.SerializerMethodField(help_text=AT_SITE)
     operating_point = serializers.FloatField(
         source="study.leading.operating_point", default=None, allow_null=True
     )
@@ -215,6 +225,10 @@ class ResultSerializer(serializers.Serializer[Any]):
     )
     checkpoint = CheckpointSerializer(source="study.leading.checkpoint", default=None, allow_null=True)
     notice = NoticeField()
+
+    def get_probability_at_site_prevalence(self, result: selectors.Result) -> float | None:
+        leading = result.study.leading
+        return selectors.at_site_prevalence(leading) if leading else None
 
     def get_text(self, result: selectors.Result) -> str:
         if result.study.leading is not None:

@@ -1,6 +1,7 @@
 """The queries behind pages; each page asks a constant number of them. Re-exports, nothing else."""
 
 from diagnosis.selectors.datasets import trainable
+from diagnosis.selectors.grounds import Grounds, at_site_prevalence, grounds_of
 from diagnosis.selectors.identity import (
     Listed,
     open_conflicts,
@@ -62,6 +63,7 @@ __all__ = [
     "DamagedCursorError",
     "FilmState",
     "Filters",
+    "Grounds",
     "Listed",
     "Outcome",
     "Page",
@@ -72,10 +74,12 @@ __all__ = [
     "UserState",
     "Users",
     "Wanted",
+    "at_site_prevalence",
     "batch_outcomes",
     "cursor_of",
     "failed_sign_ins",
     "film_state",
+    "grounds_of",
     "has_users",
     "history",
     "imported_reads",

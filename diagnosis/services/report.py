@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 from django.conf import settings
 from django.utils import timezone
 
-from diagnosis import notation, renditions, texts
+from diagnosis import notation, renditions, selectors, texts
 from diagnosis.models import Batch, Prediction, Study
 from diagnosis.services import exports
 from diagnosis.services.exports import Line
@@ -242,8 +242,15 @@ def _answer(line: Line) -> list[Flowable]:
         f"Checkpoint {checkpoint.name} {checkpoint.sha256[:12]} · preprocessing {prediction.preprocessing} · "
         f"{prediction.precision} · analysed {notation.moment(prediction.created_at)}"
     )
+    grounds = selectors.grounds_of(checkpoint)
+    local = " ".join([f"Local prevalence: {grounds.local}.", *grounds.here])
     without_map = [] if hasattr(prediction, "heatmap") else [_text(_heatmap_words(prediction), size=8.5)]
-    small = [*without_map, _text(texts.VIEW_NOT_CHECKED, size=8.5), _text(made, size=8, colour=GREY)]
+    small = [
+        *without_map,
+        _text(texts.VIEW_NOT_CHECKED, size=8.5),
+        _text(local, size=8.5),
+        _text(made, size=8, colour=GREY),
+    ]
     table = _columns([row], [30 * MM, 88 * MM, INNER - 118 * MM], ("VALIGN", (0, 0), (-1, -1), "MIDDLE"))
     return [*words, _gap(2), table, _gap(2), *small]
 

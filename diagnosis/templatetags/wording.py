@@ -116,3 +116,13 @@ def gauge(prediction: Prediction, *, large: bool = False) -> dict[str, Any]:
 @register.filter
 def account_event(event: Event) -> str:
     return texts.account_event(event.old, event.new, event.reason)
+
+
+@register.filter
+def share_of(rate: Any) -> str:
+    return texts.reference.with_interval(rate)
+
+
+@register.filter
+def in_percent(share: float) -> str:
+    return texts.reference.whole(share)

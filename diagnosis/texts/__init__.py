@@ -1,5 +1,6 @@
 """Every sentence that people read, one module a kind. Re-exports, nothing else."""
 
+from diagnosis.texts import reference
 from diagnosis.texts.findings import (
     FILM_AS_SENT,
     FILM_WIDTH_CM,
@@ -280,6 +281,7 @@ __all__ = [
     "locked_out",
     "not_assessed",
     "notice_mail",
+    "reference",
     "remarks",
     "requests_limited",
     "run_done",

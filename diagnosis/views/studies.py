@@ -112,7 +112,17 @@ def film_context(film: selectors.FilmState) -> dict[str, Any]:
         "ahead": ahead,
         "waits": latest is not None and latest.is_waiting,
         "heatmap_words": _heatmap_words(prediction, heatmap),
+        **(_grounds(prediction) if prediction else {}),
         "history": [(row, _outcome(row)) for row in film.instance.analyses.all()],
+    }
+
+
+def _grounds(prediction: Prediction) -> dict[str, Any]:
+    """What the score rests on: for whoever opens the technical details."""
+    return {
+        "grounds": selectors.grounds_of(prediction.checkpoint),
+        "local_score": selectors.at_site_prevalence(prediction),
+        "finding_stays": texts.reference.FINDING_STAYS,
     }
 
 

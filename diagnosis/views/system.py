@@ -42,6 +42,7 @@ def _context(system: selectors.System) -> dict[str, Any]:
         "n_alive": len(alive),
         "verdicts": _verdicts(alive, champion),
         "sources": list(champion.header.get("provenance", {}).get("sources", [])) if champion else [],
+        "grounds": selectors.grounds_of(champion) if champion else None,
         "groups": [("Now", _now(system)), ("Last 24 hours", _day(system))],
     }
 
