@@ -1,13 +1,17 @@
 """Is one set of scores better than another on the same films? Differences are paired: film by film, group by group."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ml.metrics import Estimate, auc, bootstrap
+from ml.metrics import N_BOOTSTRAP, Estimate, auc, bootstrap, drawn_numbers, with_intervals
+from ml.resampling import times_drawn
 
 _Z = 1.959963984540054  # 97.5th percentile of the normal distribution
+_FEW_GROUPS = 10  # fewer, and draws of groups say nothing about a difference
 
 
 def auc_difference(
@@ -17,10 +21,72 @@ def auc_difference(
     y, a, b = np.asarray(labels), np.asarray(first), np.asarray(second)
 
     def difference(chosen: NDArray[np.int64]) -> float | None:
-        of_first, of_second = auc(y[chosen], a[chosen]), auc(y[chosen], b[chosen])
-        return None if of_first is None or of_second is None else of_first - of_second
+        return _minus(auc(y[chosen], a[chosen]), auc(y[chosen], b[chosen]))
 
     return bootstrap(difference, groups, seed=seed)
+
+
+def beside(
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    others: Mapping[str, ArrayLike],
+    groups: ArrayLike,
+    *,
+    threshold: float,
+    their_threshold: float,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Every number of other classifiers on the same films, and how far the network is from the best of them.
+
+    Returns
+    -------
+    Ready for JSON: `of`, each number of each classifier; `best`, the one that is best in each number; `difference`, the
+    network's number minus that, paired over draws of groups. With fewer than ten groups it has no interval.
+    """
+    y, g = np.asarray(labels, dtype=bool), np.asarray(groups)
+    times = times_drawn(g, seed=seed, n_draws=N_BOOTSTRAP)
+    own = drawn_numbers(y, probabilities, times, threshold=threshold)
+    theirs = {
+        name: drawn_numbers(y, scores, times, threshold=their_threshold) for name, scores in others.items()
+    }
+    best = {key: _best(key, {name: numbers[key].value for name, numbers in theirs.items()}) for key in own}
+    differences = {key: own[key].minus(theirs[name][key]) for key, name in best.items() if name}
+    few = len(np.unique(g)) < _FEW_GROUPS
+    return {
+        "of": {
+            name: _as_json(with_intervals(numbers, y, np.asarray(others[name]) >= their_threshold, g))
+            for name, numbers in theirs.items()
+        },
+        "best": {key: name for key, name in best.items() if name},
+        "difference": _as_json(
+            {
+                key: Estimate(drawn.value, None, None) if few else drawn.estimate()
+                for key, drawn in differences.items()
+            }
+        ),
+    }
+
+
+def _as_json(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
+    return {key: asdict(estimate) for key, estimate in estimates.items()}
+
+
+def _best(key: str, numbers: Mapping[str, float | None]) -> str:
+    """The classifier whose number is nearest to the ideal; '' where none has one."""
+    known = {name: number for name, number in numbers.items() if number is not None}
+    return min(known, key=lambda name: _short_of_ideal(key, known[name])) if known else ""
+
+
+def _short_of_ideal(key: str, number: float) -> float:
+    if key in ("log_loss", "ece"):
+        return number
+    if key.startswith("calibration"):
+        return abs(number - (key == "calibration_slope"))
+    return -number
+
+
+def _minus(first: float | None, second: float | None) -> float | None:
+    return None if first is None or second is None else first - second
 
 
 def delong(labels: ArrayLike, probabilities: ArrayLike) -> Estimate:

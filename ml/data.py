@@ -42,6 +42,8 @@ class Record:
     licence: str = ""
     view: str = ""
     line: int = 0  # of the manifest file
+    age: int | None = None  # whole years, where the collection states them
+    sex: str = ""
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,8 @@ def _record(path: Path, line: int, row: dict[str, str]) -> Record:
         licence=row.get("licence") or "",
         view=row.get("view") or "",
         line=line,
+        age=int(row["age_years"]) if (row.get("age_years") or "").isdigit() else None,
+        sex=row.get("sex") or "",
     )
 
 
