@@ -260,6 +260,8 @@ def report(
     estimates = with_intervals(drawn_numbers(y, p, times, threshold=threshold), y, p >= threshold, g)
     return {
         "n": len(y),
+        "n_covid": int(y.sum()),
+        "n_noncovid": int((~y).sum()),
         "n_groups": len(np.unique(g)),
         "threshold": threshold,
         "confusion": asdict(counts),

@@ -40,7 +40,8 @@ def numbers(
             _sums(some, place, of_class, len(values)) for of_class in (y, ~y)
         )  # (draws, values) each
         parts.append(_numbers(values, ill, well, values >= threshold, line))
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    drawn = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return {name: np.where(np.isfinite(of_draws), of_draws, np.nan) for name, of_draws in drawn.items()}
 
 
 def _numbers(

@@ -9,9 +9,8 @@ from ml.card.tables import AT_PREVALENCE, IN_SHORT, NAMES, NONE, Numbers, divide
 def lines(measured: Numbers) -> Iterator[str]:
     """Every number of the pooled test with its baselines, then test by source, view and finding."""
     pooled = measured["pooled"]
-    n = pooled["confusion"]
-    covid, others = n["tp"] + n["fn"], n["fp"] + n["tn"]
-    yield f"## Pooled test, last: {covid:,} COVID-19 and {others:,} Non-COVID films\n"
+    n = f"{pooled['n_covid']:,} COVID-19 and {pooled['n_noncovid']:,} Non-COVID films"
+    yield f"## Pooled test, last: {n}\n"
     yield from shortcut(measured)
     yield from confusion(measured)
     yield from table(divided({"test": pooled}, tuple(NAMES)))
@@ -66,10 +65,10 @@ def _sources(measured: Numbers) -> Iterator[str]:
     if measured["within_source"]:
         yield "Within one source that has both classes:\n"
         yield from table(divided(measured["within_source"]), first="source")
-    for column, parts in measured["by"].items():
-        if column != "source":
+    for column in ("view", "finding"):
+        if column in measured["by"]:
             yield f"### Test by {column}\n"
-            yield from table(divided(parts), first=column)
+            yield from table(divided(measured["by"][column]), first=column)
 
 
 def strata(measured: Numbers) -> Iterator[tuple[str, Numbers]]:

@@ -54,8 +54,7 @@ def _signed(value: float) -> str:
 
 def films(report: Numbers) -> str:
     """How many films: '52 v 34' where both classes are there, else their number."""
-    c = report["confusion"]
-    covid, others = c["tp"] + c["fn"], c["fp"] + c["tn"]
+    covid, others = report["n_covid"], report["n_noncovid"]
     return f"{covid:,} v {others:,}" if covid and others else f"{covid + others:,}"
 
 

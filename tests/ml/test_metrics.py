@@ -137,7 +137,9 @@ def test_a_proportion_near_one_has_wilsons_interval_on_its_groups() -> None:
     estimate = metrics.proportion([True] * 20, np.arange(20) // 5)
     assert (estimate.value, estimate.high) == (1.0, 1.0)
     assert estimate.low == pytest.approx(4 / (4 + 1.959964**2), abs=1e-5)
-    assert metrics.proportion([True] * 20, np.arange(20)).low == pytest.approx(20 / (20 + 1.959964**2), abs=1e-5)
+    assert metrics.proportion([True] * 20, np.arange(20)).low == pytest.approx(
+        20 / (20 + 1.959964**2), abs=1e-5
+    )
     assert metrics.proportion([], []).value is None
 
 
