@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from ml import baselines, contrasts, outoffold
 from ml.baselines import Thumbnails
@@ -113,8 +114,9 @@ def _parts(
 
 def calibrated(header: Checkpoint, logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Probabilities that the checkpoint would state for raw logits."""
-    del header
-    return 1 / (1 + np.exp(-logits))
+    line = asdict(header).get("calibration") or {"slope": 1.0, "intercept": 0.0}
+    probabilities: NDArray[np.float64] = expit(line["slope"] * logits + line["intercept"])
+    return probabilities
 
 
 def _read(path: Path) -> dict[str, Any]:

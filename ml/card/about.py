@@ -43,5 +43,6 @@ def _file(header: Numbers, measured: Numbers) -> Iterator[str]:
     yield f"| input | gray film squashed to {size} × {size}, three equal channels |"
     band = f"{header['band_low']:.4f}–{header['band_high']:.4f}"
     yield f"| operating point, uncertain band | {header['operating_point']:.4f}, {band} |"
-    yield f"| how they were chosen | {texts.CHOICE} |"
+    choice = texts.CHOICE_HELD_OUT if header.get("conformal") else texts.CHOICE
+    yield f"| how they were chosen | {choice} |"
     yield f"| heatmap scale | {header['heatmap_scale']:.4f}, the 99th percentile over validation films with a map |\n"

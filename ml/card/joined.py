@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ml.card import texts
-from ml.card.tables import Numbers, estimate
+from ml.card.tables import Numbers
 
 Lines = Callable[[Mapping[str, Any]], Iterator[str]]
 
@@ -24,7 +24,7 @@ class Section:
 
 SECTIONS = (
     Section("probes", "## Shortcut probes", "ml.probes", "shortcut probes P1 to P5 and perturbations"),
-    Section("heatmaps", "### Heatmaps", "ml.sanity", "checks of the heatmaps"),
+    Section("heatmaps", "## Heatmaps", "ml.sanity", "checks of the heatmaps"),
     Section("gate", "## Input gate", "ml.gating", "refusals of the input gate"),
 )
 
@@ -35,37 +35,19 @@ def lines(measured: Numbers) -> Iterator[str]:
         yield section.heading + "\n"
         numbers = measured.get(section.key)
         if numbers:
-            yield from _lines_of(section)(numbers)
+            yield from _without_heading(_lines_of(section)(numbers))
             yield ""
         else:
             yield texts.MISSING.format(what=section.what) + "\n"
 
 
+def _without_heading(section: Iterator[str]) -> Iterator[str]:
+    """Some sections bring their own heading, for a page of their own."""
+    for i, line in enumerate(section):
+        if i or not line.startswith("## "):
+            yield line
+
+
 def _lines_of(section: Section) -> Lines:
     found: Lines = importlib.import_module(section.module).lines
     return found
-
-
-def calibration(measured: Numbers) -> Iterator[str]:
-    """By source on held-out films: where the band keeps its promise, and where scores are too high."""
-    yield "## Calibration by source\n"
-    by_source = measured.get("out_of_fold", {}).get("by_source", {})
-    if not by_source:
-        yield texts.MISSING.format(what="scores of films held out of the folds") + "\n"
-        return
-    yield texts.CALIBRATION + "\n"
-    yield (
-        "| source, fold | films | covered | COVID-19 covered | Non-COVID covered | uncertain "
-        "| ECE | of a calibrated model | slope | intercept |"
-    )
-    yield "|" + "---|" * 10
-    for letter, sources in by_source.items():
-        for source, report in sources.items():
-            band = report["band"]
-            cells = [
-                estimate(band[name]) for name in ("covered", "covid_covered", "noncovid_covered", "uncertain")
-            ]
-            cells += [estimate(report["ece"]), f"{report['ece_if_calibrated']:.3f}"]
-            cells += [estimate(report[name]) for name in ("calibration_slope", "calibration_intercept")]
-            yield f"| {source}, {letter} | {report['n']:,} | {' | '.join(cells)} |"
-    yield ""

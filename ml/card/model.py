@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ml.card import about, folds, joined, pooled, texts
+from ml.card import about, calibration, folds, joined, pooled, texts
 from ml.card.tables import Numbers
 
 
@@ -11,9 +11,11 @@ def lines(measured: Numbers) -> Iterator[str]:
     yield from about.lines(measured)
     yield from folds.lines(measured)
     yield from joined.lines(measured)
-    yield from joined.calibration(measured)
+    yield from calibration.lines(measured)
     yield from pooled.lines(measured)
+    header = measured["checkpoint"]
     n = {name: f"{measured['pooled'][name]:,}" for name in ("n", "n_groups")}
     yield "## Limits\n"
     yield texts.LIMITS.format(**n)
-    yield texts.SCORE
+    line = header.get("calibration")
+    yield texts.CALIBRATED.format(prevalence=f"{line['prevalence']:.1%}") if line else texts.SCORE

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ml.card import folds, joined, pooled, texts
+from ml.card import calibration, folds, joined, pooled, texts
 from ml.card.tables import BASELINES, IN_SHORT, NONE, Numbers, divided, estimate, table
 from ml.folds import PRIMARY
 
@@ -55,7 +55,7 @@ def lines(measured: Numbers, places: Places = Places()) -> Iterator[str]:
     yield f"## {_B}\n"
     yield from folds.fold_b(out.get("B", {}))
     yield from joined.lines(measured)
-    yield from joined.calibration(measured)
+    yield from calibration.lines(measured)
     yield from _by_source(out, places.figures)
     yield f"## {_POOLED}\n"
     yield from _last(measured, places.figures)

@@ -53,6 +53,9 @@ CHOICE = """\
 on validation films: the band lies between the thresholds at 95 % sensitivity and at 95 % specificity, \
 the operating point is the best balance of the two inside it"""
 
+CHOICE_HELD_OUT = """\
+on films that were held out of training, as the section on calibration says; no test film took part"""
+
 LIMITS = """\
 - **Not measured on unseen hospitals.** Every source of the test films is a source of the training films. \
 Networks of this kind lost much of their AUC outside (DeGrave, Janizek & Lee 2021: 0.995 inside, about 0.70 outside).
@@ -65,11 +68,22 @@ patient, so that intervals may still be too narrow.
 
 MISSING = "Not measured for this checkpoint: {what}."
 
+COVERAGE = """\
+Coverage of the uncertain band, which aims to hold {aim} of either class: *covered* is a film that is not answered on \
+the wrong side. Each row's thresholds were chosen without its source, or where too few films were left, without its \
+groups. Coverage holds where only the prevalence changes, not in a new hospital."""
+
+LEFT_OUT = """\
+Each source's probabilities by a calibration that was fitted without it, at the source's own share of COVID-19:"""
+
 CALIBRATION = """\
-On held-out films. *Covered* is a film that is not answered on the wrong side of the uncertain band; *uncertain* is a \
-film inside it. Coverage of each class holds where only the prevalence changes, not in a new hospital. Slope and \
-intercept need both classes."""
+Calibration and band as shipped, on the held-out films that they were chosen on. *Covered* is a film that is not \
+answered on the wrong side of the uncertain band, *uncertain* one inside it. Slope and intercept need both classes."""
 
 SCORE = """\
 - The score is the probability among the training films, drawn half from each class; it is not the \
 probability for a patient on a ward."""
+
+CALIBRATED = """\
+- The score is a probability at an assumed prevalence of {prevalence}; it is not the probability for a patient on a \
+ward, where another share of patients has COVID-19."""

@@ -28,7 +28,7 @@ ORDER = [
     "### NIH films by finding, view, age and sex",
     "## Fold B: BIMCV left out of training",
     "## Shortcut probes",
-    "### Heatmaps",
+    "## Heatmaps",
     "## Input gate",
     "## Calibration by source",
     "## Pooled test, last: 16 COVID-19 and 20 Non-COVID films",
@@ -205,7 +205,7 @@ def test_a_number_that_changes_is_printed_as_changed(measured: dict) -> None:
         assert "0.123 (0.112–0.988)" in "\n".join(lines)
 
 
-_MAY_BE_MISSING = ("## Fold", "## Shortcut", "### Heat", "## Input", "## Calib")
+_MAY_BE_MISSING = ("## Fold", "## Shortcut", "## Heat", "## Input", "## Calib")
 
 
 @pytest.mark.parametrize("heading", [heading for heading in ORDER if heading.startswith(_MAY_BE_MISSING)])
@@ -278,10 +278,60 @@ def test_the_page_is_in_the_order_of_the_card(measured: dict) -> None:
 def test_sections_of_others_are_joined_where_their_numbers_are(
     measured: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(joined, "_lines_of", lambda s: lambda numbers: iter([f"{s.key}: {numbers['P1']}"]))
+    def lines_of(section: joined.Section) -> joined.Lines:
+        return lambda numbers: iter([f"{section.heading}\n", f"{section.key}: {numbers['P1']}"])
+
+    monkeypatch.setattr(joined, "_lines_of", lines_of)
     text = "\n".join(model.lines(measured | {"probes": {"P1": 0.55}}))
     assert "probes: 0.55" in section(text, "## Shortcut probes")
     assert section(text, "## Input gate").strip().startswith("Not measured")
+    assert headings(text) == ORDER
+
+
+def rate(value: float, low: float, high: float) -> dict[str, object]:
+    return {"value": value, "low": low, "high": high, "n": 41, "n_groups": 37}
+
+
+def test_a_calibrated_checkpoint_shows_its_prevalence_points_and_coverage(measured: dict) -> None:
+    row = {"source": "armiro", "fold": "A", "label": "COVID-19", "left_out": "source"}
+    row |= {"coverage": rate(0.871, 0.811, 0.921), "uncertain": 0.234}
+    rates = {"threshold": 0.4321, "sensitivity": rate(0.95, 0.91, 0.98), "specificity": rate(0.61, 0.52, 0.7)}
+    reliability = {"source": "ieee8023", "fold": "C", "n_covid": 245, "n_noncovid": 44, "is_left_out": True}
+    reliability |= {"ece": 0.077, "ece_if_calibrated": 0.031, "slope": 0.81, "intercept": -0.22}
+    header = measured["checkpoint"] | {
+        "calibration": {"slope": 0.9, "intercept": -0.1, "prevalence": 0.5},
+        "conformal": {
+            "alpha": 0.1,
+            "covid": 0.3,
+            "noncovid": 0.6,
+            "rows": [row],
+            "stated": row,
+            "findings": {},
+        },
+        "rates": {"sensitivity_95": rates},
+    }
+    header["provenance"] = header["provenance"] | {"calibration": {"reliability": [reliability]}}
+    calibrated = measured | {"checkpoint": header}
+    text = "\n".join(model.lines(calibrated))
+    words = section(text, "## Calibration by source")
+    assert "an assumed prevalence of 50.0%: slope 0.900, intercept" in words
+    assert (
+        "| lower bound of sensitivity at least 95 % | 0.4321 | 0.950 (0.910–0.980) | 0.610 (0.520–0.700) |"
+        in words
+    )
+    assert "| armiro, A | COVID-19 | 41 | 37 | 0.871 (0.811–0.921) | 23.4% | source |" in words
+    assert "Stated coverage: 0.871 (0.811–0.921)" in words and "aims to hold 90% of either class" in words
+    assert "| ieee8023, C | 245 | 44 | 0.077 | 0.031 | 0.810 | −0.220 | yes |" in words
+    assert texts.CHOICE not in text and texts.CHOICE_HELD_OUT in text
+    assert "at an assumed prevalence of 50.0%" in section(text, "## Limits")
+    unstated = calibrated | {"checkpoint": header | {"conformal": header["conformal"] | {"stated": None}}}
+    assert "No coverage is stated" in "\n".join(model.lines(unstated))
+
+
+def test_scores_are_calibrated_as_the_checkpoint_says() -> None:
+    logits = np.array([-2.0, 0.0, 3.0])
+    header = checkpoints.header()
+    assert evaluation.calibrated(header, logits) == pytest.approx(1 / (1 + np.exp(-logits)))
 
 
 @pytest.mark.parametrize(
