@@ -1,17 +1,108 @@
 """Is one set of scores better than another on the same films? Differences are paired: film by film, group by group."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ml.metrics import N_BOOTSTRAP, Estimate, auc, bootstrap, drawn_numbers, with_intervals
-from ml.resampling import times_drawn
+from ml.folds import PRIMARY
+from ml.metrics import Estimate, auc, bootstrap
+from ml.scores import Scores, ScoresError
+
+POOLED = "pooled"
 
 _Z = 1.959963984540054  # 97.5th percentile of the normal distribution
-_FEW_GROUPS = 10  # fewer, and draws of groups say nothing about a difference
+
+
+@dataclass(frozen=True)
+class Paired:
+    """A challenger beside a baseline on the same held-out films of one fold.
+
+    Attributes
+    ----------
+    films
+        The source whose films these are, or "pooled".
+    baseline, challenger
+        AUCs, None with one class only.
+    difference
+        Challenger minus baseline, over draws of whole groups.
+    of_patients
+        The same by DeLong, on one film a patient; None where those are too few.
+    """
+
+    fold: str
+    films: str
+    n_covid: int
+    n_noncovid: int
+    n_patients: int
+    baseline: float | None
+    challenger: float | None
+    difference: Estimate
+    of_patients: Estimate | None
+
+
+def compare(
+    baseline: Scores, challenger: Scores, *, contrasts: Sequence[str] = (PRIMARY, POOLED), seed: int = 0
+) -> list[Paired]:
+    """Each contrast in each fold that both have; C0 to C4 are one.
+
+    Raises
+    ------
+    ScoresError
+        If they share no fold, hold different films in one, or a contrast is no source of theirs.
+    """
+    first, second = _aligned(baseline, challenger)
+    unknown = sorted(set(contrasts) - {POOLED, *first.source.tolist()})
+    if unknown:
+        raise ScoresError(f"no fold holds a film of {', '.join(unknown)}")
+    rows = []
+    for fold in sorted(set(first.families)):
+        for contrast in contrasts:
+            which = (first.families == fold) & ((first.source == contrast) | (contrast == POOLED))
+            if which.any():
+                rows.append(_paired(fold, contrast, first.chosen(which), second.chosen(which), seed=seed))
+    return rows
+
+
+def _aligned(baseline: Scores, challenger: Scores) -> tuple[Scores, Scores]:
+    """Both with the same films in the same order."""
+    common = sorted(set(baseline.fold) & set(challenger.fold))
+    if not common:
+        raise ScoresError("the two tables of scores have no fold in common")
+    first, second = (scores.chosen(np.isin(scores.fold, common)) for scores in (baseline, challenger))
+    places = {key: i for i, key in enumerate(_keys(second))}
+    keys = list(_keys(first))
+    apart = sorted(set(keys) ^ set(places))
+    if apart:
+        fold, file, _ = apart[0]
+        raise ScoresError(
+            f"the two tables hold different films or labels: {len(apart)} are in one only, such as {file} "
+            f"in fold {fold}"
+        )
+    return first, second.chosen(np.array([places[key] for key in keys]))
+
+
+def _keys(scores: Scores) -> Iterator[tuple[str, str, int]]:
+    return zip(scores.fold.tolist(), scores.file.tolist(), scores.label.tolist(), strict=True)
+
+
+def _paired(fold: str, films: str, first: Scores, second: Scores, *, seed: int) -> Paired:
+    y = first.label
+    one = one_a_patient(first.patient.tolist())
+    n_covid, n_covid_patients = int(y.sum()), int(y[one].sum())
+    enough = min(n_covid_patients, len(one) - n_covid_patients) >= 2
+    return Paired(
+        fold=fold,
+        films=films,
+        n_covid=n_covid,
+        n_noncovid=len(y) - n_covid,
+        n_patients=len(one),
+        baseline=auc(y, first.logit),
+        challenger=auc(y, second.logit),
+        difference=auc_difference(y, second.logit, first.logit, first.group, seed=seed),
+        of_patients=delong_difference(y[one], second.logit[one], first.logit[one]) if enough else None,
+    )
 
 
 def auc_difference(
@@ -21,72 +112,10 @@ def auc_difference(
     y, a, b = np.asarray(labels), np.asarray(first), np.asarray(second)
 
     def difference(chosen: NDArray[np.int64]) -> float | None:
-        return _minus(auc(y[chosen], a[chosen]), auc(y[chosen], b[chosen]))
+        of_first, of_second = auc(y[chosen], a[chosen]), auc(y[chosen], b[chosen])
+        return None if of_first is None or of_second is None else of_first - of_second
 
     return bootstrap(difference, groups, seed=seed)
-
-
-def beside(
-    labels: ArrayLike,
-    probabilities: ArrayLike,
-    others: Mapping[str, ArrayLike],
-    groups: ArrayLike,
-    *,
-    threshold: float,
-    their_threshold: float,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """Every number of other classifiers on the same films, and how far the network is from the best of them.
-
-    Returns
-    -------
-    Ready for JSON: `of`, each number of each classifier; `best`, the one that is best in each number; `difference`, the
-    network's number minus that, paired over draws of groups. With fewer than ten groups it has no interval.
-    """
-    y, g = np.asarray(labels, dtype=bool), np.asarray(groups)
-    times = times_drawn(g, seed=seed, n_draws=N_BOOTSTRAP)
-    own = drawn_numbers(y, probabilities, times, threshold=threshold)
-    theirs = {
-        name: drawn_numbers(y, scores, times, threshold=their_threshold) for name, scores in others.items()
-    }
-    best = {key: _best(key, {name: numbers[key].value for name, numbers in theirs.items()}) for key in own}
-    differences = {key: own[key].minus(theirs[name][key]) for key, name in best.items() if name}
-    few = len(np.unique(g)) < _FEW_GROUPS
-    return {
-        "of": {
-            name: _as_json(with_intervals(numbers, y, np.asarray(others[name]) >= their_threshold, g))
-            for name, numbers in theirs.items()
-        },
-        "best": {key: name for key, name in best.items() if name},
-        "difference": _as_json(
-            {
-                key: Estimate(drawn.value, None, None) if few else drawn.estimate()
-                for key, drawn in differences.items()
-            }
-        ),
-    }
-
-
-def _as_json(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
-    return {key: asdict(estimate) for key, estimate in estimates.items()}
-
-
-def _best(key: str, numbers: Mapping[str, float | None]) -> str:
-    """The classifier whose number is nearest to the ideal; '' where none has one."""
-    known = {name: number for name, number in numbers.items() if number is not None}
-    return min(known, key=lambda name: _short_of_ideal(key, known[name])) if known else ""
-
-
-def _short_of_ideal(key: str, number: float) -> float:
-    if key in ("log_loss", "ece"):
-        return number
-    if key.startswith("calibration"):
-        return abs(number - (key == "calibration_slope"))
-    return -number
-
-
-def _minus(first: float | None, second: float | None) -> float | None:
-    return None if first is None or second is None else first - second
 
 
 def delong(labels: ArrayLike, probabilities: ArrayLike) -> Estimate:

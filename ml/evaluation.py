@@ -21,6 +21,7 @@ from ml.finding import finding_of
 from ml.images import decode
 from ml.predict import BATCH_SIZE, Predictor
 from ml.provenance import licences_of, sources_of, versions
+from ml.sanity import heatmap_checks
 from ml.scored import ScoredFilms
 from ml.scores import Scores
 
@@ -36,7 +37,6 @@ class Inputs:
     scores: Path | None = None  # of films held out of the folds, by the recipe of the checkpoint
     plain: Path | None = None  # the same of the plain recipe
     probes: Path | None = None  # shortcut probes, as `ml probe` writes them
-    heatmaps: Path | None = None  # checks of the heatmaps
     gate: Path | None = None  # the input gate's table
 
 
@@ -45,6 +45,7 @@ def evaluate(
     manifest_path: Path,
     *,
     inputs: Inputs = Inputs(),
+    heatmaps: bool = False,
     device: str = "cpu",
     threads: int | None = None,
     by: Sequence[str] = BY,
@@ -55,6 +56,8 @@ def evaluate(
 
     Parameters
     ----------
+    heatmaps
+        Whether to check the heatmaps too, which takes a minute or two.
     by
         What the test films are also divided by, each for itself: source, view, finding.
     figures_in
@@ -74,24 +77,29 @@ def evaluate(
     if unknown:
         raise ValueError(f"films are divided by {', '.join(BY)}, not by {', '.join(unknown)}")
     predictor = Predictor(checkpoint, device=device, threads=threads)
+    header = predictor.header
     manifest = Manifest.load(manifest_path)
     thumbnails = Thumbnails(manifest.root, on_film=on_film)
-    parts = _parts(inputs, manifest, predictor.header, thumbnails)
-    band = predictor.header.band_low, predictor.header.band_high
+    parts = _parts(inputs, manifest, header, thumbnails)
     plain = Scores.load(inputs.plain) if inputs.plain else None
     test = score_test(predictor, manifest, thumbnails, on_film=on_film)
     if figures_in:
         _draw(figures_in, test, parts)
     return {
         **_about(checkpoint, predictor, manifest),
-        **({"out_of_fold": outoffold.measure(parts, band, plain)} if parts else {}),
-        **{name: _read(path) for name in ("probes", "heatmaps", "gate") if (path := getattr(inputs, name))},
+        **(
+            {"out_of_fold": outoffold.measure(parts, (header.band_low, header.band_high), plain)}
+            if parts
+            else {}
+        ),
+        **{name: _read(path, header) for name in ("probes", "gate") if (path := getattr(inputs, name))},
+        **({"heatmaps": heatmap_checks(checkpoint, manifest_path, on_film=on_film)} if heatmaps else {}),
         "contrasts": {
             "against_nih_pneumonia": contrasts.against_nih_pneumonia(test),
             "nih": contrasts.nih(test),
         },
         "pooled": test.report(),
-        "findings": _findings(predictor.header, test),
+        "findings": _findings(header, test),
         "strata": _strata(test),
         "within_source": _within(test),
         "by": {name: _divided(test, name) for name in by},
@@ -119,11 +127,15 @@ def calibrated(header: Checkpoint, logits: NDArray[np.float64]) -> NDArray[np.fl
     return probabilities
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, header: Checkpoint) -> dict[str, Any]:
+    """Numbers of another command; those of another checkpoint are refused, where the file says whose they are."""
     try:
         numbers: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path.name} is no JSON: {error}") from error
+    of = numbers.get("checkpoint", {}).get("sha256", header.sha256)
+    if of != header.sha256:
+        raise ValueError(f"{path.name} was measured on another checkpoint, {of[:12]}…: measure this one")
     return numbers
 
 

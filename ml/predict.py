@@ -12,6 +12,7 @@ from ml import checkpoint, explain
 from ml.finding import Finding, finding_of
 from ml.images import Film, to_gray8
 from ml.model import COVIDNet
+from ml.preprocessing import WHOLE, Box
 
 __all__ = ["Answer", "Finding", "Predictor", "finding_of"]
 
@@ -30,11 +31,14 @@ class Answer:
         The side of the checkpoint's uncertain band.
     cam
         Raw Grad-CAM map, (7, 7) float32, or None: below the band (rule A4) or a film without any contrast.
+    box
+        What of the film the network saw, and so what the map is of.
     """
 
     probability: float
     finding: Finding
     cam: NDArray[np.float32] | None
+    box: Box = WHOLE
 
 
 class Predictor:
@@ -64,26 +68,40 @@ class Predictor:
         self.header, network = checkpoint.load(Path(path))
         self.network = network.to(self.device)
 
-    def __call__(self, films: Sequence[Film]) -> list[Answer]:
-        """Answer for any number of films, in their order."""
+    def __call__(self, films: Sequence[Film], *, maps_below: bool = False) -> list[Answer]:
+        """Answer for any number of films, in their order.
+
+        `maps_below` keeps the maps of films below the band too: for whoever judges the network, not for a reader.
+        """
         grays = [to_gray8(film) for film in films]
         answers: list[Answer] = []
         for start in range(0, len(grays), BATCH_SIZE):
-            answers += self._answer(grays[start : start + BATCH_SIZE])
+            answers += self._answer(grays[start : start + BATCH_SIZE], maps_below=maps_below)
         return answers
 
-    def _answer(self, grays: Sequence[NDArray[np.uint8]]) -> list[Answer]:
-        images = np.stack([self.header.preprocessing.apply(gray) for gray in grays])  # (B, 3, S, S)
-        probabilities, cams = measure(self.network, images, device=self.device)
+    def boxes(self, grays: Sequence[NDArray[np.uint8]]) -> list[Box]:
+        """What of each film (H, W) the network looks at."""
+        return [WHOLE] * len(grays)
+
+    def images(self, grays: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]) -> NDArray[np.float32]:
+        """The network's input, (B, 3, S, S)."""
+        apply = self.header.preprocessing.apply
+        return np.stack([apply(gray, box=box) for gray, box in zip(grays, boxes, strict=True)])
+
+    def _answer(self, grays: Sequence[NDArray[np.uint8]], *, maps_below: bool) -> list[Answer]:
+        boxes = self.boxes(grays)
+        probabilities, cams = measure(self.network, self.images(grays, boxes), device=self.device)
         return [
-            self._answer_of(float(p), cam if np.ptp(gray) else None)
-            for p, cam, gray in zip(probabilities, cams, grays, strict=True)
+            self._answer_of(float(p), cam if np.ptp(gray) else None, box, maps_below=maps_below)
+            for p, cam, gray, box in zip(probabilities, cams, grays, boxes, strict=True)
         ]
 
-    def _answer_of(self, probability: float, cam: NDArray[np.float32] | None) -> Answer:
+    def _answer_of(
+        self, probability: float, cam: NDArray[np.float32] | None, box: Box, *, maps_below: bool
+    ) -> Answer:
         header = self.header
         finding = finding_of(probability, band_low=header.band_low, band_high=header.band_high)
-        return Answer(probability, finding, None if finding == "below" else cam)
+        return Answer(probability, finding, cam if maps_below or finding != "below" else None, box)
 
 
 def best_device() -> str:

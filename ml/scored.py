@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml import baselines, comparison, metrics
+from ml.beside import beside
 from ml.data import Record
 
 _FEWEST = 2  # films of each class that DeLong's interval needs
@@ -78,7 +79,7 @@ class ScoredFilms:
         return {
             **metrics.report(labels, self.probabilities, groups, threshold=self.threshold, seed=seed),
             "one_a_patient": self._one_a_patient(),
-            "beside": comparison.beside(
+            "beside": beside(
                 labels,
                 self.probabilities,
                 self.without_lungs,

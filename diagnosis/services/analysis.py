@@ -149,7 +149,12 @@ def _store(analysis: Analysis, answer: engine.Answer | Exception, checkpoint: Ch
     if answer.cam is not None:
         instance = analysis.instance
         engine.write_heatmap(
-            answer.cam, picture, scale=checkpoint.heatmap_scale, width=instance.width, height=instance.height
+            answer.cam,
+            picture,
+            scale=checkpoint.heatmap_scale,
+            width=instance.width,
+            height=instance.height,
+            box=answer.box,
         )
     try:
         with transaction.atomic():
@@ -183,6 +188,7 @@ def _make_rows(pk: uuid.UUID, analysis: Analysis, answer: engine.Answer, checkpo
             columns=columns,
             values=[float(value) for value in answer.cam.ravel()],
             scale=checkpoint.heatmap_scale,
+            box=list(answer.box),
         )
     _lead(analysis.instance.series.study)
 

@@ -146,7 +146,7 @@ def _heatmap_words(prediction: Prediction | None, heatmap: Heatmap | None) -> st
     if prediction is None:
         return ""
     if heatmap is not None:
-        return texts.heatmap(rows=heatmap.rows, columns=heatmap.columns)
+        return texts.heatmap(rows=heatmap.rows, columns=heatmap.columns, of_width=heatmap.of_width)
     return texts.NO_HEATMAP if prediction.finding == Finding.BELOW else texts.NO_MAP_MADE
 
 

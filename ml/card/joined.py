@@ -24,7 +24,7 @@ class Section:
 
 SECTIONS = (
     Section("probes", "## Shortcut probes", "ml.probes", "shortcut probes P1 to P5 and perturbations"),
-    Section("heatmaps", "## Heatmaps", "ml.sanity", "checks of the heatmaps"),
+    Section("heatmaps", "## Heatmaps", "ml.sanity", "checks of the heatmaps (evaluate --heatmaps)"),
     Section("gate", "## Input gate", "ml.gating", "refusals of the input gate"),
 )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml import card, comparison, evaluation, folds, metrics
+from ml import beside, card, evaluation, folds, metrics
 from ml.card import joined, model, results, texts
 from ml.data import Manifest
 from ml.scores import Scores
@@ -75,7 +75,7 @@ def manifest_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _few_draws() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(metrics, "N_BOOTSTRAP", 40)
-        patch.setattr(comparison, "N_BOOTSTRAP", 40)
+        patch.setattr(beside, "N_BOOTSTRAP", 40)
         yield
 
 
