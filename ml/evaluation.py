@@ -79,6 +79,7 @@ def evaluate(
     predictor = Predictor(checkpoint, device=device, threads=threads)
     header = predictor.header
     manifest = Manifest.load(manifest_path)
+    before = {name: _read(path, header) for name in ("probes", "gate") if (path := getattr(inputs, name))}
     thumbnails = Thumbnails(manifest.root, on_film=on_film)
     parts = _parts(inputs, manifest, header, thumbnails)
     plain = Scores.load(inputs.plain) if inputs.plain else None
@@ -92,7 +93,7 @@ def evaluate(
             if parts
             else {}
         ),
-        **{name: _read(path, header) for name in ("probes", "gate") if (path := getattr(inputs, name))},
+        **before,
         **({"heatmaps": heatmap_checks(checkpoint, manifest_path, on_film=on_film)} if heatmaps else {}),
         "contrasts": {
             "against_nih_pneumonia": contrasts.against_nih_pneumonia(test),
