@@ -10,7 +10,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ml.data import Record, squashed
+from ml.data import Record, Squash
+from ml.images import decode, to_gray8
 
 THUMBNAIL = 24  # pixels a side: too few for a lung marking, enough for a frame, an exposure, a posture
 THRESHOLD = 0.5  # at which all of them answer COVID-19
@@ -31,7 +32,8 @@ class Thumbnails:
 
     def _row(self, file: str) -> NDArray[np.float64]:
         if file not in self._rows:
-            self._rows[file] = squashed(self.root / file, THUMBNAIL).ravel() / 255
+            film = to_gray8(decode(self.root / file))
+            self._rows[file] = Squash(THUMBNAIL)(film).ravel() / 255
             if self.on_film:
                 self.on_film()
         return self._rows[file]
