@@ -95,6 +95,13 @@ def evaluate(
         ),
         **before,
         **({"heatmaps": heatmap_checks(checkpoint, manifest_path, on_film=on_film)} if heatmaps else {}),
+        **_tested(header, test, by),
+    }
+
+
+def _tested(header: Checkpoint, test: ScoredFilms, by: Sequence[str]) -> dict[str, Any]:
+    """Every number on test films."""
+    return {
         "contrasts": {
             "against_nih_pneumonia": contrasts.against_nih_pneumonia(test),
             "nih": contrasts.nih(test),

@@ -40,7 +40,8 @@ def _file(header: Numbers, measured: Numbers) -> Iterator[str]:
     yield f"| network | {model['backbone']}, head {model['head']}, K = {model['clusters']}, H = {model['hidden']} |"
     yield f"| backbone pre-trained on | {header['pretrained_on']} |"
     size = header["preprocessing"]["size"]
-    yield f"| input | gray film squashed to {size} × {size}, three equal channels |"
+    shown = texts.SHOWN[header["preprocessing"].get("region", "film")]
+    yield f"| input | {shown}, squashed to {size} × {size}, three equal channels |"
     band = f"{header['band_low']:.4f}–{header['band_high']:.4f}"
     yield f"| operating point, uncertain band | {header['operating_point']:.4f}, {band} |"
     choice = texts.CHOICE_HELD_OUT if header.get("conformal") else texts.CHOICE

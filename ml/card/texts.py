@@ -49,6 +49,11 @@ In these films the label can almost be told from the source: most sources have o
 **Knowing only the source scores {source} here** (ROC AUC, no pixel read; sensitivity {sensitivity}, specificity \
 {specificity}). So the pooled {auc} of this network does not show that it reads lungs: a pooled number is no goal."""
 
+SHOWN = {
+    "film": "the whole gray film",
+    "lungs": "the box of the lungs that the lung finder of the same file draws, gray around the lungs",
+}
+
 CHOICE = """\
 on validation films: the band lies between the thresholds at 95 % sensitivity and at 95 % specificity, \
 the operating point is the best balance of the two inside it"""

@@ -170,6 +170,7 @@ def printed(value: object) -> set[str]:
 
 
 def numbers_in(text: str) -> set[str]:
+    text = re.sub(r"`[^`]*`", "", text)  # hashes and files, of which a part may be shown
     return {number.rstrip(",.") for number in re.findall(r"\d[\d,]*\.?\d*", text)}
 
 
