@@ -80,6 +80,8 @@ class Record:
     view: str = ""
     line: int = 0  # of the manifest file
     lung_mask: str = ""  # a picture of the film's size, white where lung is
+    age: int | None = None  # whole years, where the collection states them
+    sex: str = ""
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,8 @@ def _record(path: Path, line: int, row: dict[str, str]) -> Record:
         view=row.get("view") or "",
         line=line,
         lung_mask=row.get("lung_mask") or "",
+        age=int(row["age_years"]) if (row.get("age_years") or "").isdigit() else None,
+        sex=row.get("sex") or "",
     )
 
 

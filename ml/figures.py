@@ -1,9 +1,10 @@
-"""Pictures of a measurement: ROC, precision and recall, reliability, each with its baseline in the same frame."""
+"""Pictures of a measurement: ROC, precision and recall, reliability, each with its baselines in the same frame."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import rc_context
@@ -18,23 +19,70 @@ from ml.scoring import N_BINS
 if TYPE_CHECKING:
     from ml.recalibration import Reliability
 
-Draw = Callable[[Axes, NDArray[np.bool_], NDArray[np.float64], Any], None]
-
 _INK, _QUIET, _BAND = "#0b5fa5", "#8a8f98", "#c9dcef"
+_LINES = {
+    "source": ("the source's name", "--"),
+    "thumbnail": ("24 × 24 thumbnail", "-."),
+    "view": ("the view", ":"),
+}
 _SIDE = 4.2  # inches
+_PER_ROW = 3
 
 
-def write(folder: Path, labels: ArrayLike, probabilities: ArrayLike, *, operating_point: float) -> list[Path]:
+@dataclass(frozen=True)
+class _Scored:
+    """Labels and scores of films, the operating point, and what others score on the same films."""
+
+    y: NDArray[np.bool_]
+    p: NDArray[np.float64]
+    point: float  # NaN where there is none
+    others: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+
+Draw = Callable[[Axes, _Scored], None]
+
+
+def write(
+    folder: Path,
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    *,
+    operating_point: float,
+    others: Mapping[str, ArrayLike] | None = None,
+    name: str = "",
+) -> list[Path]:
     """Three SVG files in `folder`; returns their paths. Films of both classes are needed for the first two.
 
-    The point on the curves is the checkpoint's operating point, which was chosen on validation films.
+    The point on the curves is the checkpoint's operating point, which was chosen on other films than the test's.
+    `others` are scores of classifiers without lungs; `name` goes before the names of the files.
     """
-    y, p = np.asarray(labels, dtype=bool), np.asarray(probabilities, dtype=np.float64)
+    theirs = {who: np.asarray(scores, dtype=np.float64) for who, scores in (others or {}).items()}
+    films = _scored(labels, probabilities, operating_point, theirs)
     folder.mkdir(parents=True, exist_ok=True)
     drawings: dict[str, Draw] = {"reliability": _reliability}
-    if y.any() and not y.all():
+    if films.y.any() and not films.y.all():
         drawings |= {"roc": _roc, "precision_recall": _precision_recall}
-    return [_draw(folder / f"{name}.svg", draw, y, p, operating_point) for name, draw in drawings.items()]
+    before = f"{name}_" if name else ""
+    return [_draw(folder / f"{before}{what}.svg", {"": films}, draw) for what, draw in drawings.items()]
+
+
+def write_by_source(
+    folder: Path,
+    sources: ArrayLike,
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    *,
+    operating_point: float,
+    name: str,
+) -> Path:
+    """Reliability of each source in a frame of its own, in one SVG file."""
+    of, y, p = np.asarray(sources), np.asarray(labels), np.asarray(probabilities)
+    folder.mkdir(parents=True, exist_ok=True)
+    panels = {
+        str(source): _scored(y[of == source], p[of == source], operating_point, {})
+        for source in np.unique(of)
+    }
+    return _draw(folder / f"{name}_reliability_by_source.svg", panels, _reliability)
 
 
 def write_reliabilities(folder: Path, rows: "Sequence[Reliability]") -> list[Path]:
@@ -42,19 +90,34 @@ def write_reliabilities(folder: Path, rows: "Sequence[Reliability]") -> list[Pat
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for row in rows:
-        path = folder / f"reliability-{row.source}-{row.fold}.svg"
-        title = f"{row.source}, fold {row.fold}: {int(row.labels.sum())} of {len(row.labels)} COVID-19"
-        draw = partial(_reliability, title=title)
-        paths.append(_draw(path, draw, row.labels.astype(bool), row.probabilities, None))
+        films = _scored(row.labels, row.probabilities, math.nan, {})
+        title = f"{row.source}, fold {row.fold}, {int(row.labels.sum())} COVID-19"
+        paths.append(_draw(folder / f"reliability-{row.source}-{row.fold}.svg", {title: films}, _reliability))
     return paths
 
 
-def _draw(path: Path, draw: Draw, y: NDArray[np.bool_], p: NDArray[np.float64], point: float | None) -> Path:
-    figure = Figure(figsize=(_SIDE, _SIDE), layout="constrained")
+def _scored(
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    point: float | None,
+    others: Mapping[str, NDArray[np.float64]],
+) -> _Scored:
+    return _Scored(np.asarray(labels, dtype=bool), np.asarray(probabilities, dtype=np.float64), point, others)
+
+
+def _draw(path: Path, panels: Mapping[str, _Scored], draw: Draw) -> Path:
+    columns = min(len(panels), _PER_ROW)
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(_SIDE * columns, _SIDE * rows), layout="constrained")
     FigureCanvasSVG(figure)
-    axes = figure.add_subplot(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
-    axes.spines[["top", "right"]].set_visible(False)
-    draw(axes, y, p, point)
+    for place, (words, films) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot(
+            rows, columns, place, xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal"
+        )
+        axes.spines[["top", "right"]].set_visible(False)
+        draw(axes, films)
+        if words:
+            axes.set_title(f"{words}: {len(films.p)} films")
     # Without date and random ids the same numbers give the same file.
     with rc_context({"svg.hashsalt": path.stem}):
         figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
@@ -69,22 +132,33 @@ def _counts(y: NDArray[np.bool_], p: NDArray[np.float64]) -> tuple[NDArray[np.in
     return np.append(0, hits), np.append(0, alarms)
 
 
-def _roc(axes: Axes, y: NDArray[np.bool_], p: NDArray[np.float64], point: float) -> None:
+def _roc(axes: Axes, films: _Scored) -> None:
+    y, p, point = films.y, films.p, films.point
+    axes.plot([0, 1], [0, 1], color=_BAND, linewidth=1, label="chance")
+    for who, scores in films.others.items():
+        words, line = _LINES.get(who, (who, "--"))
+        hits, alarms = _counts(y, scores)
+        axes.plot(alarms / (~y).sum(), hits / y.sum(), line, color=_QUIET, linewidth=1, label=words)
     hits, alarms = _counts(y, p)
-    axes.plot([0, 1], [0, 1], color=_QUIET, linestyle=":", linewidth=1, label="chance")
     axes.plot(alarms / (~y).sum(), hits / y.sum(), color=_INK, label="this network")
     axes.plot((p[~y] >= point).mean(), (p[y] >= point).mean(), "o", color=_INK, label="operating point")
     axes.set(xlabel="1 − specificity", ylabel="sensitivity", title=f"ROC, {y.sum()} v {(~y).sum()} films")
     axes.legend(loc="lower right", frameon=False)
 
 
-def _precision_recall(axes: Axes, y: NDArray[np.bool_], p: NDArray[np.float64], point: float) -> None:
+def _precision_recall(axes: Axes, films: _Scored) -> None:
+    y, p = films.y, films.p
+    axes.axhline(y.mean(), color=_BAND, linewidth=1, label=f"prevalence {y.mean():.3f}")
+    for who, scores in films.others.items():
+        words, line = _LINES.get(who, (who, "--"))
+        hits, alarms = _counts(y, scores)
+        recall, precision = hits[1:] / y.sum(), hits[1:] / (hits + alarms)[1:]
+        axes.step(recall, precision, line, where="pre", color=_QUIET, linewidth=1, label=words)
     hits, alarms = _counts(y, p)
-    axes.axhline(y.mean(), color=_QUIET, linestyle=":", linewidth=1, label=f"prevalence {y.mean():.3f}")
     axes.step(
         hits[1:] / y.sum(), hits[1:] / (hits + alarms)[1:], where="pre", color=_INK, label="this network"
     )
-    called = p >= point
+    called = p >= films.point
     if called.any():
         axes.plot((called & y).sum() / y.sum(), y[called].mean(), "o", color=_INK, label="operating point")
     axes.set(
@@ -95,23 +169,21 @@ def _precision_recall(axes: Axes, y: NDArray[np.bool_], p: NDArray[np.float64], 
     axes.legend(loc="lower left", frameon=False)
 
 
-def _reliability(
-    axes: Axes, y: NDArray[np.bool_], p: NDArray[np.float64], point: float | None, *, title: str = ""
-) -> None:
+def _reliability(axes: Axes, films: _Scored) -> None:
     """Bins of equally many films, as in the ECE, with Wilson's interval of the share of COVID-19 in each."""
+    y, p = films.y, films.p
     bins = np.array_split(np.argsort(p, kind="stable"), min(N_BINS, len(p)))
     shares = [wilson(int(y[i].sum()), len(i)) for i in bins]
     ends = np.array(
         [(share.value, share.low, share.high) for share in shares], dtype=np.float64
     ).T  # (3, bins)
     means = [float(p[i].mean()) for i in bins]
-    if point is not None:
-        axes.axvline(point, color=_BAND, linewidth=1, label="operating point")
+    if not math.isnan(films.point):
+        axes.axvline(films.point, color=_BAND, linewidth=1, label="operating point")
     axes.plot([0, 1], [0, 1], color=_QUIET, linestyle=":", linewidth=1, label="calibrated")
     reach = [ends[0] - ends[1], ends[2] - ends[0]]
     axes.errorbar(
         means, ends[0], yerr=reach, fmt="o", color=_INK, capsize=2, markersize=4, label="this network"
     )
-    title = title or f"Reliability, {len(p)} films"
-    axes.set(xlabel="mean probability", ylabel="share of COVID-19", title=title)
+    axes.set(xlabel="mean probability", ylabel="share of COVID-19", title=f"Reliability, {len(p)} films")
     axes.legend(loc="upper left", frameon=False)

@@ -19,6 +19,7 @@ DOMAINS = {
     "valencia": ("radiographydb_covid_bimcv",),
 }
 PRIMARY = "ieee8023"  # the one source with both classes in useful numbers
+NIH = "nih_muhammedtalo"
 N_PARTS = 5
 
 
@@ -59,6 +60,21 @@ def folds_c(manifest: Manifest, *, seed: int = 0) -> list[Fold]:
 def contrast(records: Sequence[Record]) -> list[int]:
     """Indices of the primary contrast: COVID-19 against other pneumonias within ieee8023."""
     return [i for i, record in enumerate(records) if record.source == PRIMARY]
+
+
+def training_films(manifest: Manifest, fold: str, held_out: Sequence[Record]) -> list[Record]:
+    """The films that a fold's network learned on, told from the fold's name and the films that it held out."""
+    out = set({"A": DOMAINS["web"], "B": DOMAINS["valencia"]}.get(fold, ()))
+    files = {record.file for record in held_out}
+    taken = {_unit(record) for record in held_out} | {record.group for record in held_out}
+    return [
+        r
+        for r in manifest.records
+        if r.split == "train"
+        and r.source not in out
+        and r.file not in files
+        and not {_unit(r), r.group} & taken
+    ]
 
 
 def _without(manifest: Manifest, sources: Iterable[str], *, name: str) -> Fold:

@@ -1,21 +1,23 @@
 """Every published number from one confusion matrix, with its interval. Positive is COVID-19 (1) throughout.
 
-Proportions carry Wilson's interval; AUC and F1, which are none, carry a bootstrap over groups: films of one patient
-are not independent, so whole groups are drawn.
+Intervals come from a bootstrap over groups: films of one patient are not independent, so whole groups are drawn. A
+proportion near 0 or 1, where a bootstrap sees nothing, carries Wilson's interval on as many films as there are groups.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
-from ml import scoring
+from ml import resampling, scoring
 
 _Z = 1.959963984540054  # 97.5th percentile of the normal distribution
 N_BOOTSTRAP = 1000
+_NEAR_THE_END = 10  # films on the rarer side of a proportion: fewer, and a bootstrap's interval is too narrow
+RATES = ("sensitivity", "specificity", "accuracy", "ppv", "npv")
 PREVALENCES = (0.1, 0.3)  # at which numbers that depend on it are given beside the measured one
 
 
@@ -77,8 +79,8 @@ def _share(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-def wilson(k: int, n: int) -> Estimate:
-    """k of n with Wilson's score interval (Wilson 1927)."""
+def wilson(k: float, n: float) -> Estimate:
+    """k of n with Wilson's score interval (Wilson 1927), for films that are independent."""
     if n == 0:
         return Estimate(None, None, None)
     p, z2 = k / n, _Z**2
@@ -86,6 +88,30 @@ def wilson(k: int, n: int) -> Estimate:
     half = _Z / (1 + z2 / n) * (p * (1 - p) / n + z2 / (4 * n * n)) ** 0.5
     # The ends are exact where nothing or everything was counted; a rounding must not put them inside.
     return Estimate(p, centre - half if k else 0.0, centre + half if k < n else 1.0)
+
+
+def proportion(hits: ArrayLike, groups: ArrayLike, *, seed: int = 0) -> Estimate:
+    """Share of hits among films that lie in groups, by bootstrap over groups; near 0 or 1 by `near_the_end`."""
+    hit, of = np.asarray(hits, dtype=bool), np.asarray(groups)
+    if not len(hit):
+        return Estimate(None, None, None)
+    end = near_the_end(hit, of)
+    if end:
+        return end
+    times = resampling.times_drawn(of, seed=seed, n_draws=N_BOOTSTRAP)
+    return Drawn(float(hit.mean()), (times @ hit) / times.sum(axis=1)).estimate()
+
+
+def near_the_end(hits: NDArray[np.bool_], groups: NDArray[Any]) -> Estimate | None:
+    """Wilson's interval on as many independent films as there are groups, with fewer than ten films on one side.
+
+    Twenty films of one patient who is answered rightly are little more than one. None where a bootstrap does better.
+    """
+    n, k = len(hits), int(hits.sum())
+    if not n or min(k, n - k) >= _NEAR_THE_END:
+        return None
+    n_groups = len(np.unique(groups))
+    return replace(wilson(k / n * n_groups, n_groups), value=k / n)
 
 
 def confusion(labels: ArrayLike, probabilities: ArrayLike, *, threshold: float) -> Confusion:
@@ -149,11 +175,28 @@ def bootstrap_all(
 
 
 def _interval(value: float | None, draws: Sequence[float | None]) -> Estimate:
-    drawn = [draw for draw in draws if draw is not None]
-    if value is None or not drawn:
-        return Estimate(value, None, None)
-    low, high = np.percentile(drawn, (2.5, 97.5))
-    return Estimate(value, float(low), float(high))
+    return Drawn(value, np.array([np.nan if draw is None else draw for draw in draws])).estimate()
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A number and what it is in each draw of groups, NaN where a draw has none."""
+
+    value: float | None
+    draws: NDArray[np.float64]
+
+    def estimate(self) -> Estimate:
+        """The number with its percentile interval."""
+        drawn = self.draws[np.isfinite(self.draws)]
+        if self.value is None or not len(drawn):
+            return Estimate(self.value, None, None)
+        low, high = np.percentile(drawn, (2.5, 97.5))
+        return Estimate(self.value, float(low), float(high))
+
+    def minus(self, other: "Drawn") -> "Drawn":
+        """The difference, draw by draw: both numbers are of the same films."""
+        known = self.value is not None and other.value is not None
+        return Drawn(self.value - other.value if known else None, self.draws - other.draws)  # type: ignore[operator]
 
 
 def threshold_at_sensitivity(labels: ArrayLike, probabilities: ArrayLike, *, at_least: float) -> float:
@@ -211,17 +254,15 @@ def report(
 
     Numbers that depend on prevalence stand under `at_prevalence`: as measured, and by formula at 10 % and 30 %.
     """
-    y, p = np.asarray(labels), np.asarray(probabilities)
+    y, p, g = np.asarray(labels, dtype=bool), np.asarray(probabilities), np.asarray(groups)
+    times = resampling.times_drawn(g, seed=seed, n_draws=N_BOOTSTRAP)
     counts = confusion(y, p, threshold=threshold)
-    rates = {name: getattr(counts, name) for name in ("sensitivity", "specificity", "accuracy", "ppv", "npv")}
-
-    def drawn(chosen: NDArray[np.int64]) -> dict[str, float | None]:
-        return _numbers(y[chosen], p[chosen], threshold)
-
-    estimates = rates | bootstrap_all(drawn, groups, seed=seed)
+    estimates = with_intervals(drawn_numbers(y, p, times, threshold=threshold), y, p >= threshold, g)
     return {
         "n": len(y),
-        "n_groups": len(np.unique(np.asarray(groups))),
+        "n_covid": int(y.sum()),
+        "n_noncovid": int((~y).sum()),
+        "n_groups": len(np.unique(g)),
         "threshold": threshold,
         "confusion": asdict(counts),
         **{name: asdict(estimate) for name, estimate in estimates.items()},
@@ -231,17 +272,35 @@ def report(
     }
 
 
-def _numbers(y: NDArray[Any], p: NDArray[Any], threshold: float) -> dict[str, float | None]:
-    """What carries a bootstrap interval: whatever is no plain proportion."""
+def drawn_numbers(
+    labels: ArrayLike, probabilities: ArrayLike, times: NDArray[np.float64], *, threshold: float
+) -> dict[str, Drawn]:
+    """Every number of films and of the draws in which each was drawn so many times (draws, n)."""
+    drawn = resampling.numbers(labels, probabilities, times, threshold=threshold)
+    values = _numbers(np.asarray(labels, dtype=bool), np.asarray(probabilities), threshold)
+    return {name: Drawn(value, drawn[name]) for name, value in values.items()}
+
+
+def with_intervals(
+    drawn: Mapping[str, Drawn], y: NDArray[np.bool_], called: NDArray[np.bool_], groups: NDArray[Any]
+) -> dict[str, Estimate]:
+    """Percentiles of the draws; for proportions near 0 or 1 Wilson's interval."""
+    right, among = y == called, (y, ~y, np.ones_like(y), called, ~called)
+    ends = {name: near_the_end(right[i], groups[i]) for name, i in zip(RATES, among, strict=True)}
+    return {name: ends.get(name) or number.estimate() for name, number in drawn.items()}
+
+
+def _numbers(y: NDArray[np.bool_], p: NDArray[Any], threshold: float) -> dict[str, float | None]:
     counts = confusion(y, p, threshold=threshold)
     line = scoring.calibration_line(y, p)
-    rates = counts.sensitivity.value, counts.specificity.value
+    found, cleared = counts.sensitivity.value, counts.specificity.value
     return {
+        **{name: getattr(counts, name).value for name in RATES},
         "auc": auc(y, p),
         "pr_auc": scoring.pr_auc(y, p),
         "f1_covid": counts.f1_covid,
         "f1_noncovid": counts.f1_noncovid,
-        "balanced_accuracy": None if None in rates else (rates[0] + rates[1]) / 2,  # type: ignore[operator]
+        "balanced_accuracy": None if found is None or cleared is None else (found + cleared) / 2,
         "log_loss": scoring.log_loss(y, p),
         "brier_skill": scoring.brier_skill(y, p),
         "calibration_slope": line[0] if line else None,

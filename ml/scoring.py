@@ -98,11 +98,23 @@ def _penalised(
 
 
 def ece(labels: ArrayLike, probabilities: ArrayLike, *, n_bins: int = N_BINS) -> float:
-    """Expected calibration error over bins of equally many films: mean |share of COVID-19 − mean probability|."""
+    """Expected calibration error over bins of equally many films: mean |share of COVID-19 − mean probability|.
+
+    Films of equal probability are spread evenly over the bins that they fall into: their order means nothing.
+    """
     y, p = np.asarray(labels, dtype=np.float64), np.asarray(probabilities, dtype=np.float64)
-    order = np.argsort(p, kind="stable")
-    bins = np.array_split(order, min(n_bins, len(p)))
-    return float(sum(len(i) * abs(y[i].mean() - p[i].mean()) for i in bins) / len(p))
+    _, place = np.unique(p, return_inverse=True)
+    until = np.append(0, np.cumsum(np.bincount(place)))
+    total = np.append(0, np.cumsum(np.bincount(place, weights=y - p)))
+    at_ends = np.interp(bin_ends(len(y), n_bins=n_bins), until, total)
+    return float(np.abs(np.diff(at_ends)).sum() / len(y))
+
+
+def bin_ends(n: int, *, n_bins: int = N_BINS) -> NDArray[np.int64]:
+    """Where bins of n films end, from 0 on: sizes differ by one film at most, the last are empty with few films."""
+    size, more = divmod(n, n_bins)
+    bins = np.arange(n_bins + 1)
+    return bins * size + np.minimum(bins, more)
 
 
 def ece_of_perfect(probabilities: ArrayLike, *, seed: int, n_draws: int = N_PERFECT) -> float:

@@ -99,7 +99,8 @@ def test_evaluate_and_the_card(tiny_manifest: Path, tmp_path: Path) -> None:
     header = checkpoints.write_tiny_checkpoint(checkpoint, provenance=provenance)
     words = ["evaluate", "--manifest", str(tiny_manifest), "--checkpoint", str(checkpoint)]
     figures = ["--figures", str(tmp_path / "figures")]
-    assert main([*words, "--out", str(out), "--card", str(card), *figures]) == 0
+    page = tmp_path / "results.md"
+    assert main([*words, "--out", str(out), "--card", str(card), "--results", str(page), *figures]) == 0
 
     measured = json.loads(out.read_text())
     assert measured["checkpoint"]["sha256"] == header.sha256
@@ -114,25 +115,42 @@ def test_evaluate_and_the_card(tiny_manifest: Path, tmp_path: Path) -> None:
     ]
     assert sorted(measured["within_source"]) == ["harbour", "hill"]
     # Both sources hold as many films of each class, so that the source tells nothing here.
-    assert measured["baselines"]["source"]["auc"]["value"] == 0.5
+    beside = measured["pooled"]["beside"]
+    assert beside["of"]["source"]["auc"]["value"] == 0.5
 
     # Divided by each attribute, the films are all there again.
     for attribute in ("source", "view", "finding"):
         assert sum(report["n"] for report in measured["by"][attribute].values()) == 8
     assert sorted(measured["by"]["source"]) == ["harbour", "hill"]
-    assert sorted(measured["above_baselines"]) == ["harbour", "hill", "pooled"]
-    pooled = measured["above_baselines"]["pooled"]
-    assert pooled["aucs"][pooled["best"]] == max(pooled["aucs"].values())
+    areas = {name: numbers["auc"]["value"] for name, numbers in beside["of"].items()}
+    assert areas[beside["best"]["auc"]] == max(areas.values())
+    # An estimate takes one line of the file.
+    assert '"value": ' in next(line for line in out.read_text().splitlines() if '"auc": {' in line)
 
     text = card.read_text(encoding="utf-8")
     assert header.sha256 in text
     assert "A perfectly calibrated model would show an ECE of" in text
     assert "| at 10%, by formula | at 30%, by formula |" in text
-    assert "Knowing only the source, without reading a pixel, scores a pooled AUC of 0.500" in text
+    assert "Knowing only the source scores 0.500 here" in text
     assert "Not measured on unseen hospitals" in text
-    assert "For research" in text or "research only" in text
+    assert "research only" in text
+    assert "](CARD.md)" in page.read_text(encoding="utf-8")
     c = measured["pooled"]["confusion"]
     assert f"| is COVID-19 | {c['tp']} | {c['fn']} |" in text
+
+
+def test_numbers_of_another_checkpoint_are_refused(
+    tiny_manifest: Path, tiny_checkpoint: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    probes = tmp_path / "probes.json"
+    probes.write_text(json.dumps({"checkpoint": {"sha256": "f" * 64}}))
+    words = ["evaluate", "--manifest", str(tiny_manifest), "--checkpoint", str(tiny_checkpoint)]
+    words += ["--out", str(tmp_path / "o.json"), "--probes", str(probes)]
+    assert main(words) == 1
+    assert "probes.json was measured on another checkpoint, ffffffffffff…" in caplog.text
+    probes.write_text("no numbers")
+    assert main(words) == 1
+    assert "probes.json is no JSON" in caplog.text
 
 
 def test_films_are_not_divided_by_what_they_do_not_state(

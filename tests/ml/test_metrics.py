@@ -120,3 +120,33 @@ def test_a_report_holds_counts_and_numbers_of_one_matrix() -> None:
     assert report["sensitivity"]["value"] == c["tp"] / (c["tp"] + c["fn"])
     for name in ("auc", "f1_covid", "f1_noncovid", "accuracy"):
         assert report[name]["low"] <= report[name]["value"] <= report[name]["high"]
+
+
+def test_a_proportion_in_the_middle_is_drawn_by_groups() -> None:
+    """Copies of films in their groups change nothing; as independent films they would."""
+    hits = np.random.default_rng(0).random(100) < 0.6
+    once = metrics.proportion(hits, np.arange(100), seed=1)
+    tenfold = metrics.proportion(np.repeat(hits, 10), np.repeat(np.arange(100), 10), seed=1)
+    assert (tenfold.low, tenfold.high) == pytest.approx((once.low, once.high))
+    plain = metrics.wilson(int(hits.sum()), 100)
+    assert (once.low, once.high) == pytest.approx((plain.low, plain.high), abs=0.02)
+
+
+def test_a_proportion_near_one_has_wilsons_interval_on_its_groups() -> None:
+    """Twenty films of four patients, all right: as much as four of four films (0.5101 by hand), not 20 of 20."""
+    estimate = metrics.proportion([True] * 20, np.arange(20) // 5)
+    assert (estimate.value, estimate.high) == (1.0, 1.0)
+    assert estimate.low == pytest.approx(4 / (4 + 1.959964**2), abs=1e-5)
+    assert metrics.proportion([True] * 20, np.arange(20)).low == pytest.approx(
+        20 / (20 + 1.959964**2), abs=1e-5
+    )
+    assert metrics.proportion([], []).value is None
+
+
+def test_a_report_of_one_class_has_rates_and_no_area() -> None:
+    report = metrics.report([0] * 40, np.linspace(0, 0.8, 40), np.arange(40), threshold=0.5)
+    assert report["specificity"]["value"] == pytest.approx(0.625)
+    assert report["specificity"]["low"] < 0.625 < report["specificity"]["high"]
+    for name in ("auc", "pr_auc", "sensitivity", "calibration_slope", "brier_skill"):
+        assert report[name] == {"value": None, "low": None, "high": None}
+    assert report["at_prevalence"] == {}

@@ -64,6 +64,19 @@ def test_ece_of_a_table_worked_by_hand() -> None:
     assert scoring.ece([0, 1, 1, 1], [0.1, 0.2, 0.8, 0.9], n_bins=2) == pytest.approx(0.25)
 
 
+def test_the_order_of_films_with_equal_scores_does_not_change_the_ece() -> None:
+    """One score, one ill film of four: each bin holds a quarter ill, wherever the ill film stands."""
+    for place in range(4):
+        y = [int(i == place) for i in range(4)]
+        assert scoring.ece(y, [0.3] * 4, n_bins=2) == pytest.approx(0.05)
+
+
+def test_bins_differ_by_a_film_at_most_and_are_never_more_than_films() -> None:
+    assert scoring.bin_ends(17, n_bins=5).tolist() == [0, 4, 8, 11, 14, 17]
+    assert scoring.bin_ends(2, n_bins=4).tolist() == [0, 1, 2, 2, 2]
+    assert scoring.ece([1, 0], [0.9, 0.2]) == pytest.approx(0.15)
+
+
 def test_a_perfect_model_has_an_ece_too_and_less_of_it_on_more_films() -> None:
     _, few = films(100)
     y, many = films(20_000)
