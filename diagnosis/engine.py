@@ -9,7 +9,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,14 +74,29 @@ class Stored:
 
 
 @dataclass(frozen=True)
+class Gate:
+    """What a checkpoint's input gate says of one film: the code of its reason, empty for none, and what it measured."""
+
+    reason: str
+    looks_like: str
+    strangeness: float
+    odds: float
+    distance: float
+
+
+@dataclass(frozen=True)
 class Answer:
-    """What the network says of one film; `cam` is the raw map (rows, columns), None below the band."""
+    """What the network says of one film; `cam` is the raw map (rows, columns), None below the band.
+
+    `gate` is None for a checkpoint without an input gate. What it says is no more than said: the score is there, too.
+    """
 
     probability: float
     finding: str
     cam: NDArray[np.float32] | None
     duration_ms: float
     precision: str
+    gate: Gate | None = None
 
 
 # --- the way in ---
@@ -381,4 +396,5 @@ def _answer(answer: Any, predictor: Predictor, duration_ms: float) -> Answer:
         cam=answer.cam,
         duration_ms=duration_ms,
         precision=predictor.precision,
+        gate=Gate(**asdict(answer.gate)) if answer.gate else None,
     )

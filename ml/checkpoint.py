@@ -44,6 +44,8 @@ class Checkpoint:
         What the backbone was trained on before, or "nothing".
     provenance
         Sources, seeds, versions, manifest hash, epochs, commit.
+    gate
+        Classes and thresholds of the input gate (part "gate"), and how they were found; empty without one.
     sha256
         Hash of the whole file; empty before it is saved.
     """
@@ -58,6 +60,7 @@ class Checkpoint:
     row: str = ""
     classes: tuple[str, str] = CLASSES
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    gate: Mapping[str, Any] = field(default_factory=dict)
     sha256: str = ""
 
     def __post_init__(self) -> None:

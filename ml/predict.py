@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ml import checkpoint, explain
 from ml.finding import Finding, finding_of
 from ml.images import Film, to_gray8
+from ml.learned_gate import Gate, Verdict, pooled
 from ml.model import COVIDNet
 
-__all__ = ["Answer", "Finding", "Predictor", "finding_of"]
+__all__ = ["Answer", "Finding", "Predictor", "Verdict", "finding_of"]
 
 BATCH_SIZE = 8  # more does not pay on a CPU
 
@@ -30,11 +32,15 @@ class Answer:
         The side of the checkpoint's uncertain band.
     cam
         Raw Grad-CAM map, (7, 7) float32, or None: below the band (rule A4) or a film without any contrast.
+    gate
+        What the checkpoint's input gate says of the film; None for a checkpoint without one. Whoever shows the answer
+        decides what becomes of a film that the gate turns away: score and map are there all the same.
     """
 
     probability: float
     finding: Finding
     cam: NDArray[np.float32] | None
+    gate: Verdict | None = None
 
 
 class Predictor:
@@ -63,6 +69,7 @@ class Predictor:
         self.device = torch.device(best_device() if device == "auto" else device)
         self.header, network = checkpoint.load(Path(path))
         self.network = network.to(self.device)
+        self.gate = Gate.of(Path(path), self.header)
 
     def __call__(self, films: Sequence[Film]) -> list[Answer]:
         """Answer for any number of films, in their order."""
@@ -74,16 +81,20 @@ class Predictor:
 
     def _answer(self, grays: Sequence[NDArray[np.uint8]]) -> list[Answer]:
         images = np.stack([self.header.preprocessing.apply(gray) for gray in grays])  # (B, 3, S, S)
-        probabilities, cams = measure(self.network, images, device=self.device)
+        stages = look(self.network, images, device=self.device)
+        probabilities, cams = measured(self.network, stages[1])
+        verdicts = self.gate.judge(pooled(stages)) if self.gate else [None] * len(grays)
         return [
-            self._answer_of(float(p), cam if np.ptp(gray) else None)
-            for p, cam, gray in zip(probabilities, cams, grays, strict=True)
+            self._answer_of(float(p), cam if np.ptp(gray) else None, verdict)
+            for p, cam, gray, verdict in zip(probabilities, cams, grays, verdicts, strict=True)
         ]
 
-    def _answer_of(self, probability: float, cam: NDArray[np.float32] | None) -> Answer:
+    def _answer_of(
+        self, probability: float, cam: NDArray[np.float32] | None, verdict: Verdict | None
+    ) -> Answer:
         header = self.header
         finding = finding_of(probability, band_low=header.band_low, band_high=header.band_high)
-        return Answer(probability, finding, None if finding == "below" else cam)
+        return Answer(probability, finding, None if finding == "below" else cam, verdict)
 
 
 def best_device() -> str:
@@ -95,7 +106,18 @@ def measure(
     network: COVIDNet, images: NDArray[np.float32], *, device: torch.device | str = "cpu"
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """Preprocessed images (B, 3, S, S) → probabilities of COVID-19 (B) and raw maps (B, h, w)."""
-    with torch.no_grad():
-        features = network.forward_features(torch.from_numpy(images).to(device))  # (B, D, h, w)
+    return measured(network, look(network, images, device=device)[1])
+
+
+@torch.no_grad()
+def look(
+    network: COVIDNet, images: NDArray[np.float32], *, device: torch.device | str = "cpu"
+) -> tuple[Tensor, Tensor]:
+    """Preprocessed images (B, 3, S, S) → the backbone's last two maps, (B, D3, 2h, 2w) and (B, D, h, w)."""
+    return network.forward_stages(torch.from_numpy(images).to(device))
+
+
+def measured(network: COVIDNet, features: Tensor) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """The last map (B, D, h, w) → probabilities of COVID-19 (B) and raw Grad-CAM maps (B, h, w)."""
     logits, cams = explain.grad_cam(network, features)  # (B, 2), (B, h, w)
     return logits.double().softmax(dim=1)[:, 1].cpu().numpy(), cams.cpu().numpy()
