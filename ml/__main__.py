@@ -1,4 +1,4 @@
-"""python -m ml manifest | train | evaluate | predict."""
+"""python -m ml manifest | train | gate | evaluate | predict."""
 
 import argparse
 import logging
@@ -33,11 +33,12 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ml", description="COVIDNet: train, measure, predict")
-    commands = parser.add_subparsers(required=True, metavar="manifest | train | evaluate | predict")
+    commands = parser.add_subparsers(required=True, metavar="manifest | train | gate | evaluate | predict")
     _add_manifest(
         commands.add_parser("manifest", help="films of public collections, as a manifest to train on")
     )
     _add_train(commands.add_parser("train", help="train a row of the paper's tables on a manifest"))
+    _add_gate(commands.add_parser("gate", help="give a checkpoint its input gate, and measure it"))
     _add_evaluate(
         commands.add_parser("evaluate", help="measure a checkpoint on the test films of a manifest")
     )
@@ -81,6 +82,26 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--device", default="cpu")
     parser.set_defaults(run=_train)
+
+
+def _add_gate(parser: argparse.ArgumentParser) -> None:
+    _add_data(parser)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="checkpoint to write: the same with its gate; numbers beside it",
+    )
+    words = "CSV of laterals and CT slices (default: gate/manifest.csv beside the manifest)"
+    parser.add_argument("--negatives", type=Path, help=words)
+    words = "share of good films that may be turned away (default: 0.01)"
+    parser.add_argument("--alpha", type=float, default=0.01, help=words)
+    parser.add_argument("--cache", type=Path, help="folder in which features are kept for the next time")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--device", default="cpu")
+    parser.set_defaults(run=_gate)
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -178,6 +199,29 @@ def _weights(arguments: argparse.Namespace) -> tuple[Path | None, str]:
             f"row {arguments.row} is pre-trained: name --weights, or their folder in COVIDWEB_WEIGHTS"
         )
     return weights, arguments.pretrained_on or (learned_on if weights.name == name else weights.stem)
+
+
+def _gate(arguments: argparse.Namespace) -> int:
+    from ml import evaluation, gate_report, gating
+
+    with tqdm(unit="picture", disable=None) as bar:
+        gate, looks = gating.equip(
+            arguments.checkpoint,
+            arguments.out,
+            manifest_path=arguments.manifest,
+            negatives=arguments.negatives or arguments.manifest.parent / "gate" / "manifest.csv",
+            alpha=arguments.alpha,
+            seed=arguments.seed,
+            cache=arguments.cache,
+            device=arguments.device,
+            threads=arguments.threads,
+            on_picture=bar.update,
+        )
+    measured = gate_report.measure(gate, looks, alpha=arguments.alpha)
+    evaluation.write(arguments.out.with_suffix(".gate.json"), measured)
+    arguments.out.with_suffix(".gate.md").write_text(gate_report.markdown(measured), encoding="utf-8")
+    log.info("wrote %s, and its numbers as .gate.json and .gate.md", arguments.out)
+    return 0
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:

@@ -1,8 +1,9 @@
 """Fit the input gate on features, and set its limit so that good films pass (split conformal prediction)."""
 
+import hashlib
 import math
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.model_selection import GroupKFold
 
-from ml import checkpoint
+from ml import checkpoint, gate_films
+from ml.data import Manifest
 from ml.gate import FRONTAL
-from ml.gate_films import CALIBRATE, FIT, NEGATIVES, TURNED, Looks
+from ml.gate_films import CALIBRATE, FIT, NEGATIVES, TURNED, Looks, Sizes
 from ml.learned_gate import PART, Features, Gate
+from ml.predict import Predictor
+from ml.provenance import commit_of_code
 
 ALPHA = 0.01  # of good films that may be turned away
 CLASSES = (FRONTAL, *TURNED, "inverted", "cropped", *NEGATIVES, "other")
@@ -73,12 +77,13 @@ def _head(
 
 def _fresh_odds(standard: Features, labels: NDArray[np.str_], known: Looks) -> NDArray[np.float64]:
     """Odds of the good films by heads that were fitted without their group: as odds of new films will be."""
-    logs = cross_val_predict(
-        _model(), standard, labels, groups=known.group, cv=GroupKFold(_PARTS), method="predict_log_proba"
-    )
-    frontal = logs[labels == FRONTAL, list(np.unique(labels)).index(FRONTAL)]
-    odds: NDArray[np.float64] = np.log(-np.expm1(np.minimum(frontal, -1e-12))) - frontal
-    return odds
+    odds = np.zeros(len(labels))
+    for others, held_out in GroupKFold(_PARTS).split(standard, groups=known.group):
+        model = _model().fit(standard[others], labels[others])
+        logs = model.predict_log_proba(standard[held_out])
+        frontal = np.minimum(logs[:, list(model.classes_).index(FRONTAL)], -1e-12)
+        odds[held_out] = np.log(-np.expm1(frontal)) - frontal
+    return odds[labels == FRONTAL]
 
 
 def _bank(standard: Features, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -88,7 +93,9 @@ def _bank(standard: Features, seed: int) -> tuple[NDArray[np.float32], NDArray[n
     deviation = spread[:n] / math.sqrt(len(standard))
     project = (directions[:n].T / np.maximum(deviation, 1e-3)).astype(np.float32)  # (F, P)
     points = standard @ project
-    centres = KMeans(min(_CENTRES, len(points)), n_init=2, random_state=seed).fit(points).cluster_centers_
+    # Films enough around each centre, so that none lies at its own.
+    n_centres = max(1, min(_CENTRES, len(points) // 8))
+    centres = KMeans(n_centres, n_init=2, random_state=seed).fit(points).cluster_centers_
     return project, centres.astype(np.float32)
 
 
@@ -142,6 +149,56 @@ def calibrated(gate: Gate, looks: Looks, *, alpha: float = ALPHA) -> Gate:
             f"too few good films to set a limit: {math.ceil(1 / alpha) - 1} of a source are needed at least"
         )
     return replace(gate, limit=max(finite))
+
+
+# --- into a checkpoint ---
+
+
+def equip(
+    source: Path,
+    out: Path,
+    *,
+    manifest_path: Path,
+    negatives: Path,
+    alpha: float = ALPHA,
+    sizes: Sizes | None = None,
+    seed: int = 0,
+    cache: Path | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+    on_picture: Callable[[], object] | None = None,
+) -> tuple[Gate, Looks]:
+    """Fit and calibrate a gate for a checkpoint, and write the checkpoint again with it, network and other parts kept.
+
+    Returns
+    -------
+    The gate, and what it was made on and can be measured on.
+
+    Raises
+    ------
+    CheckpointError, ManifestError, OSError
+        If checkpoint, manifest or negatives cannot be used.
+    ValueError
+        If there are too few good films to set a limit.
+    """
+    predictor = Predictor(source, device=device, threads=threads)
+    manifest, chosen = Manifest.load(manifest_path), sizes or Sizes()
+    looks = gate_films.looks(
+        predictor, manifest, negatives, sizes=chosen, seed=seed, cache=cache, on_picture=on_picture
+    )
+    gate = calibrated(fit(looks, seed=seed), looks, alpha=alpha)
+    facts = {
+        "alpha": alpha,
+        "n_calibrated": len(looks.of(CALIBRATE)),
+        "n_fit": len(looks.of(FIT)),
+        "manifest_sha256": manifest.sha256,
+        "negatives_sha256": hashlib.sha256(negatives.read_bytes()).hexdigest(),
+        "sizes": asdict(chosen),
+        "seed": seed,
+        "commit": commit_of_code(),
+    }
+    write(source, out, gate, facts)
+    return gate, looks
 
 
 def write(source: Path, out: Path, gate: Gate, facts: Mapping[str, Any]) -> checkpoint.Checkpoint:

@@ -78,7 +78,8 @@ def _part(gray: Gray, random: Random, *, low: float, high: float) -> Gray:
     height, width = (max(8, round(side * random.uniform(low, high))) for side in gray.shape)
     top = int(random.integers(0, gray.shape[0] - height + 1))
     # Beside the middle, so that one side is lost.
-    left = int(random.choice((0, gray.shape[1] - width)) * random.uniform(0.6, 1))
+    share = random.uniform(0, 0.25)
+    left = int((gray.shape[1] - width) * (share if random.random() < 0.5 else 1 - share))
     return np.ascontiguousarray(gray[top : top + height, left : left + width])
 
 
