@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ml.film import DicomFacts, Film, Window
     from ml.formats import RefusedFilmError
     from ml.predict import Predictor
+    from ml.preprocessing import Box
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the network says of one film; `cam` is the raw map (rows, columns), None below the band.
+    """What the network says of one film; `cam` is the raw map (rows, columns) of `box`, None below the band.
 
     `gate` is None for a checkpoint without an input gate. What it says is no more than said: the score is there, too.
     """
@@ -96,6 +97,7 @@ class Answer:
     cam: NDArray[np.float32] | None
     duration_ms: float
     precision: str
+    box: Box = (0.0, 0.0, 1.0, 1.0)
     gate: Gate | None = None
 
 
@@ -334,16 +336,19 @@ def read_header(path: Path) -> Header:
         raise NoCheckpointError(str(error)) from error
 
 
-def write_heatmap(cam: NDArray[np.float32], path: Path, *, scale: float, width: int, height: int) -> None:
-    """The map as a transparent amber picture of the film's shape, whole or not at all."""
+def write_heatmap(
+    cam: NDArray[np.float32], path: Path, *, scale: float, width: int, height: int, box: Box
+) -> None:
+    """The map of a box as a transparent amber picture of the whole film's shape, complete or not at all."""
     import io
 
     from diagnosis.storage import write_durably
     from ml.explain import colourise
 
-    size = renditions.heatmap_size(width, height)
+    across, down = renditions.heatmap_size(width, height)
     picture = io.BytesIO()
-    colourise(cam, scale=scale, width=size[0], height=size[1]).save(picture, format="PNG", compress_level=1)
+    layer = colourise(cam, scale=scale, width=across, height=down, box=box)
+    layer.save(picture, format="PNG", compress_level=1)
     write_durably(path, [picture.getvalue()])
 
 
@@ -396,5 +401,6 @@ def _answer(answer: Any, predictor: Predictor, duration_ms: float) -> Answer:
         cam=answer.cam,
         duration_ms=duration_ms,
         precision=predictor.precision,
+        box=answer.box,
         gate=Gate(**asdict(answer.gate)) if answer.gate else None,
     )

@@ -236,6 +236,10 @@ def _from_json(path: Path, text: str, sha256: str) -> Checkpoint:
         preprocessing = fields.pop("preprocessing")
         preprocessing |= {name: tuple(preprocessing[name]) for name in ("mean", "std")}
         fields["classes"] = tuple(fields["classes"])
+        if fields["classes"] != CLASSES:
+            raise CheckpointError(
+                f"{path.name} tells {' from '.join(fields['classes'])}; this code tells {' from '.join(CLASSES)}"
+            )
         return Checkpoint(
             model=ModelConfig(**model), preprocessing=Preprocessing(**preprocessing), sha256=sha256, **fields
         )

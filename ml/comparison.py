@@ -1,13 +1,108 @@
 """Is one set of scores better than another on the same films? Differences are paired: film by film, group by group."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ml.folds import PRIMARY
 from ml.metrics import Estimate, auc, bootstrap
+from ml.scores import Scores, ScoresError
+
+POOLED = "pooled"
 
 _Z = 1.959963984540054  # 97.5th percentile of the normal distribution
+
+
+@dataclass(frozen=True)
+class Paired:
+    """A challenger beside a baseline on the same held-out films of one fold.
+
+    Attributes
+    ----------
+    films
+        The source whose films these are, or "pooled".
+    baseline, challenger
+        AUCs, None with one class only.
+    difference
+        Challenger minus baseline, over draws of whole groups.
+    of_patients
+        The same by DeLong, on one film a patient; None where those are too few.
+    """
+
+    fold: str
+    films: str
+    n_covid: int
+    n_noncovid: int
+    n_patients: int
+    baseline: float | None
+    challenger: float | None
+    difference: Estimate
+    of_patients: Estimate | None
+
+
+def compare(
+    baseline: Scores, challenger: Scores, *, contrasts: Sequence[str] = (PRIMARY, POOLED), seed: int = 0
+) -> list[Paired]:
+    """Each contrast in each fold that both have; C0 to C4 are one.
+
+    Raises
+    ------
+    ScoresError
+        If they share no fold, hold different films in one, or a contrast is no source of theirs.
+    """
+    first, second = _aligned(baseline, challenger)
+    unknown = sorted(set(contrasts) - {POOLED, *first.source.tolist()})
+    if unknown:
+        raise ScoresError(f"no fold holds a film of {', '.join(unknown)}")
+    rows = []
+    for fold in sorted(set(first.families)):
+        for contrast in contrasts:
+            which = (first.families == fold) & ((first.source == contrast) | (contrast == POOLED))
+            if which.any():
+                rows.append(_paired(fold, contrast, first.chosen(which), second.chosen(which), seed=seed))
+    return rows
+
+
+def _aligned(baseline: Scores, challenger: Scores) -> tuple[Scores, Scores]:
+    """Both with the same films in the same order."""
+    common = sorted(set(baseline.fold) & set(challenger.fold))
+    if not common:
+        raise ScoresError("the two tables of scores have no fold in common")
+    first, second = (scores.chosen(np.isin(scores.fold, common)) for scores in (baseline, challenger))
+    places = {key: i for i, key in enumerate(_keys(second))}
+    keys = list(_keys(first))
+    apart = sorted(set(keys) ^ set(places))
+    if apart:
+        fold, file, _ = apart[0]
+        raise ScoresError(
+            f"the two tables hold different films or labels: {len(apart)} are in one only, such as {file} "
+            f"in fold {fold}"
+        )
+    return first, second.chosen(np.array([places[key] for key in keys]))
+
+
+def _keys(scores: Scores) -> Iterator[tuple[str, str, int]]:
+    return zip(scores.fold.tolist(), scores.file.tolist(), scores.label.tolist(), strict=True)
+
+
+def _paired(fold: str, films: str, first: Scores, second: Scores, *, seed: int) -> Paired:
+    y = first.label
+    one = one_a_patient(first.patient.tolist())
+    n_covid, n_covid_patients = int(y.sum()), int(y[one].sum())
+    enough = min(n_covid_patients, len(one) - n_covid_patients) >= 2
+    return Paired(
+        fold=fold,
+        films=films,
+        n_covid=n_covid,
+        n_noncovid=len(y) - n_covid,
+        n_patients=len(one),
+        baseline=auc(y, first.logit),
+        challenger=auc(y, second.logit),
+        difference=auc_difference(y, second.logit, first.logit, first.group, seed=seed),
+        of_patients=delong_difference(y[one], second.logit[one], first.logit[one]) if enough else None,
+    )
 
 
 def auc_difference(

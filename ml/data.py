@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ class Record:
     licence: str = ""
     view: str = ""
     line: int = 0  # of the manifest file
+    lung_mask: str = ""  # a picture of the film's size, white where lung is
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,9 @@ class Manifest:
             raise ManifestError("the manifest names no film")
         twice = [file for file, n in Counter(r.file for r in self.records).items() if n > 1]
         if twice:
-            raise ManifestError(f"the manifest names {twice[0]} twice{self._lines('file', twice[0])}")
+            raise ManifestError(
+                f"the manifest names {twice[0]} twice{self._lines('file', twice[0])}: leave one row out"
+            )
         for unit in _KEPT_TOGETHER:
             leaks = leaks_of(self.records, unit)
             if leaks:
@@ -113,7 +117,8 @@ class Manifest:
             for word, label in LABELS.items():
                 if label not in labels:
                     raise ManifestError(
-                        f"split {split} has no {word} film: nothing can be learned from one class"
+                        f"split {split} has no {word} film: nothing can be learned from one class; "
+                        "add such films, or give some of another split to this one"
                     )
 
     def _lines(self, attribute: str, value: str) -> str:
@@ -136,10 +141,12 @@ class Manifest:
 
 
 def _record(path: Path, line: int, row: dict[str, str]) -> Record:
-    if row["label"] not in LABELS or row["split"] not in SPLITS:
-        raise ManifestError(
-            f"{path.name}, line {line}: label {row['label']!r} or split {row['split']!r} is unknown"
-        )
+    for column, known in (("label", tuple(LABELS)), ("split", SPLITS)):
+        if row[column] not in known:
+            raise ManifestError(
+                f"{path.name}, line {line}: {column} {row[column]!r} is none of {', '.join(known)}: "
+                "mend it or leave the row out"
+            )
     return Record(
         file=row["file"],
         label=LABELS[row["label"]],
@@ -152,7 +159,23 @@ def _record(path: Path, line: int, row: dict[str, str]) -> Record:
         licence=row.get("licence") or "",
         view=row.get("view") or "",
         line=line,
+        lung_mask=row.get("lung_mask") or "",
     )
+
+
+def spread(records: Sequence[Record], n: int, *, by: Callable[[Record], object], seed: int) -> list[Record]:
+    """Draw up to `n` films in turn from each value of `by`; of each value, first one film of every group."""
+    shuffled = [records[i] for i in np.random.default_rng(seed).permutation(len(records))]
+    before: Counter[tuple[object, str]] = Counter()
+    turn: dict[Record, int] = {}
+    for record in shuffled:
+        turn[record] = before[by(record), record.group]
+        before[by(record), record.group] += 1
+    rounds: Counter[object] = Counter()
+    for record in sorted(shuffled, key=turn.__getitem__):
+        turn[record] = rounds[by(record)]
+        rounds[by(record)] += 1
+    return sorted(shuffled, key=turn.__getitem__)[:n]
 
 
 def leaks_of(records: Sequence[Record], unit: str) -> list[str]:
@@ -175,37 +198,80 @@ def films_of(
     *,
     size: int,
     folder: Path,
-    on_film: Callable[[], object] | None = None,
+    pool: Sequence[Record] = (),
+    on_film: Callable[[int, int], object] | None = None,
 ) -> NDArray[np.uint8]:
-    """Films squashed to `size` × `size`, as a memory map (N, size, size) that is made once and kept in `folder`.
+    """Films squashed to `size` × `size`, (N, size, size), decoded once and kept in `folder`.
+
+    Parameters
+    ----------
+    pool
+        Films that are decoded and kept together, `records` among them, so that several folds share one file.
+    on_film
+        Told how many films of how many are decoded.
 
     Raises
     ------
     ManifestError
         If a film cannot be opened: which row names it, and why.
     """
-    names = "\n".join([manifest.sha256, *(record.file for record in records)])
-    path = folder / f"films-{size}-{hashlib.sha256(names.encode()).hexdigest()[:16]}.npy"
+    together = tuple(pool or records)
+    path = folder / f"films-{size}-{_key(manifest, together)}.npy"
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        aside = path.with_suffix(".part")
+        _decode_into(path, manifest, together, size, on_film)
+    kept: NDArray[np.uint8] = np.load(path, mmap_mode="r")
+    if together == tuple(records):
+        return kept
+    place = {record.file: i for i, record in enumerate(together)}
+    return kept[[place[record.file] for record in records]]
+
+
+def _key(manifest: Manifest, records: Sequence[Record]) -> str:
+    """Sixteen digits that change when a film is another or has been written anew; labels and splits do not matter."""
+    digest = hashlib.sha256()
+    for record in records:
+        try:
+            facts = (manifest.root / record.file).stat()
+        except OSError as error:
+            raise _cannot_be_opened(record, error) from error
+        digest.update(f"{record.file}\n{facts.st_size} {facts.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _decode_into(
+    path: Path,
+    manifest: Manifest,
+    records: Sequence[Record],
+    size: int,
+    on_film: Callable[[int, int], object] | None,
+) -> None:
+    """Whole or not at all; another process may do the same at the same time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(f".{os.getpid()}.part")
+    try:
         films = np.lib.format.open_memmap(aside, mode="w+", dtype=np.uint8, shape=(len(records), size, size))
         for i, record in enumerate(records):
             films[i] = _opened(manifest, record, size)
             if on_film:
-                on_film()
+                on_film(i + 1, len(records))
         films.flush()
         aside.replace(path)
-    kept: NDArray[np.uint8] = np.load(path, mmap_mode="r")
-    return kept
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _opened(manifest: Manifest, record: Record, size: int) -> NDArray[np.uint8]:
     try:
         return squashed(manifest.root / record.file, size)
     except (RefusedFilmError, OSError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise ManifestError(f"{record.file} (line {record.line}) cannot be opened: {why}") from error
+        raise _cannot_be_opened(record, error) from error
+
+
+def _cannot_be_opened(record: Record, error: Exception) -> ManifestError:
+    why = str(error.strerror if isinstance(error, OSError) else error).rstrip(".")
+    return ManifestError(
+        f"{record.file} (line {record.line}) cannot be opened: {why}. Mend the file or leave the row out"
+    )
 
 
 def squashed(path: Path, size: int) -> NDArray[np.uint8]:

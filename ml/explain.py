@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from ml.model import COVIDNet
+from ml.preprocessing import WHOLE, Box, edges
 
 _AMBER = np.array((255, 150, 0), dtype=np.float32)
 _LIGHT = np.array((255, 208, 90), dtype=np.float32)
@@ -54,15 +55,36 @@ def occlusion(network: COVIDNet, image: Tensor, *, patch: int = 32, stride: int 
     return fall.reshape(len(starts), len(starts))  # (n, n)
 
 
-def colourise(cam: NDArray[np.float32], *, scale: float, width: int, height: int) -> Image.Image:
-    """Draw a raw map as a layer for a film of `width` × `height` pixels.
+def on_film(cam: NDArray[np.float32], *, width: int, height: int, box: Box = WHOLE) -> NDArray[np.float32]:
+    """Lay a map (h, w) out on a film of `width` × `height` pixels: (height, width), 0 outside the box.
+
+    The exact inverse of `Preprocessing.resize`: cells lie by their centres, and between them it is linear.
+    """
+    left, top, right, bottom = edges(box, width, height)
+    rows = _shares(cam.shape[0], top, bottom, height)  # (height, h)
+    columns = _shares(cam.shape[1], left, right, width)  # (width, w)
+    laid: NDArray[np.float32] = rows @ cam.astype(np.float32) @ columns.T
+    return laid
+
+
+def _shares(n_cells: int, start: float, end: float, n_pixels: int) -> NDArray[np.float32]:
+    """How much of each cell a pixel shows, (n_pixels, n_cells): rows sum to 1, or to 0 if the centre is outside."""
+    centres = np.arange(n_pixels) + 0.5
+    place = ((centres - start) / (end - start) * n_cells - 0.5).clip(0, n_cells - 1)
+    near = (1 - np.abs(place[:, None] - np.arange(n_cells))).clip(0, 1)
+    return (near * ((centres >= start) & (centres <= end))[:, None]).astype(np.float32)
+
+
+def colourise(
+    cam: NDArray[np.float32], *, scale: float, width: int, height: int, box: Box = WHOLE
+) -> Image.Image:
+    """Draw a raw map of what the box holds as a layer for a film of `width` × `height` pixels.
 
     One hue, amber, whose strength grows with cam / scale up to 1; nothing is stretched to the map's own maximum.
-    The map's cells are laid out by their centres, as the film was squashed to the network's input.
+    Nothing is drawn outside the box.
     """
     strength = np.clip(cam.astype(np.float32) / scale, 0, 1)  # (h, w)
-    large = Image.fromarray(strength).resize((width, height), Image.Resampling.BILINEAR)
-    share = np.asarray(large)[..., np.newaxis].clip(0, 1)  # (height, width, 1)
+    share = on_film(strength, width=width, height=height, box=box).clip(0, 1)[..., np.newaxis]  # (H, W, 1)
     colour = _AMBER + (_LIGHT - _AMBER) * share**2
     layer = np.concatenate([colour, share * _MAX_ALPHA], axis=2)  # (height, width, 4)
     return Image.fromarray((layer + 0.5).astype(np.uint8))

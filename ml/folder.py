@@ -120,7 +120,7 @@ def _draw(folder: Path, path: Path, film: Film, answer: Answer, *, scale: float)
     if answer.cam is None:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    layer = colourise(answer.cam, scale=scale, width=film.width, height=film.height)
+    layer = colourise(answer.cam, scale=scale, width=film.width, height=film.height, box=answer.box)
     picture = Image.alpha_composite(Image.fromarray(to_gray8(film)).convert("RGBA"), layer)
     # Files of the same name may come from several folders.
     mark = hashlib.sha256(str(path).encode()).hexdigest()[:8]

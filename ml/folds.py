@@ -52,7 +52,7 @@ def folds_c(manifest: Manifest, *, seed: int = 0) -> list[Fold]:
         # A group or patient of a held-out film may have films in another web source too.
         taken = {_unit(record) for record in held} | {record.group for record in held}
         kept = [r for r in films if _unit(r) not in taken and r.group not in taken]
-        folds.append(_fold(manifest, f"C{n + 1}", kept, held))
+        folds.append(_fold(manifest, f"C{n}", kept, held))
     return folds
 
 

@@ -125,7 +125,7 @@ def _looked(
 
 
 def _features(predictor: Predictor, grays: Sequence[Gray]) -> NDArray[np.float32]:
-    images = np.stack([predictor.header.preprocessing.apply(gray) for gray in grays])  # (B, 3, S, S)
+    images = predictor.images(grays, predictor.boxes(grays))  # (B, 3, S, S)
     return pooled(look(predictor.network, images, device=predictor.device))
 
 

@@ -83,7 +83,8 @@ def _fresh_odds(standard: Features, labels: NDArray[np.str_], known: Looks) -> N
         logs = model.predict_log_proba(standard[held_out])
         frontal = np.minimum(logs[:, list(model.classes_).index(FRONTAL)], -1e-12)
         odds[held_out] = np.log(-np.expm1(frontal)) - frontal
-    return odds[labels == FRONTAL]
+    good: NDArray[np.float64] = odds[labels == FRONTAL]
+    return good
 
 
 def _bank(standard: Features, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -1,7 +1,7 @@
 """Load a checkpoint once, then answer for films."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from ml.finding import Finding, finding_of
 from ml.images import Film, to_gray8
 from ml.learned_gate import Gate, Verdict, pooled
 from ml.model import COVIDNet
+from ml.preprocessing import WHOLE, Box
 
 __all__ = ["Answer", "Finding", "Predictor", "Verdict", "finding_of"]
 
@@ -32,6 +33,8 @@ class Answer:
         The side of the checkpoint's uncertain band.
     cam
         Raw Grad-CAM map, (7, 7) float32, or None: below the band (rule A4) or a film without any contrast.
+    box
+        What of the film the network saw, and so what the map is of.
     gate
         What the checkpoint's input gate says of the film; None for a checkpoint without one. Whoever shows the answer
         decides what becomes of a film that the gate turns away: score and map are there all the same.
@@ -40,6 +43,7 @@ class Answer:
     probability: float
     finding: Finding
     cam: NDArray[np.float32] | None
+    box: Box = WHOLE
     gate: Verdict | None = None
 
 
@@ -71,30 +75,43 @@ class Predictor:
         self.network = network.to(self.device)
         self.gate = Gate.of(Path(path), self.header)
 
-    def __call__(self, films: Sequence[Film]) -> list[Answer]:
-        """Answer for any number of films, in their order."""
+    def __call__(self, films: Sequence[Film], *, maps_below: bool = False) -> list[Answer]:
+        """Answer for any number of films, in their order.
+
+        `maps_below` keeps the maps of films below the band too: for whoever judges the network, not for a reader.
+        """
         grays = [to_gray8(film) for film in films]
         answers: list[Answer] = []
         for start in range(0, len(grays), BATCH_SIZE):
-            answers += self._answer(grays[start : start + BATCH_SIZE])
+            answers += self._answer(grays[start : start + BATCH_SIZE], maps_below=maps_below)
         return answers
 
-    def _answer(self, grays: Sequence[NDArray[np.uint8]]) -> list[Answer]:
-        images = np.stack([self.header.preprocessing.apply(gray) for gray in grays])  # (B, 3, S, S)
-        stages = look(self.network, images, device=self.device)
+    def boxes(self, grays: Sequence[NDArray[np.uint8]]) -> list[Box]:
+        """What of each film (H, W) the network looks at."""
+        return [WHOLE] * len(grays)
+
+    def images(self, grays: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]) -> NDArray[np.float32]:
+        """The network's input, (B, 3, S, S)."""
+        apply = self.header.preprocessing.apply
+        return np.stack([apply(gray, box=box) for gray, box in zip(grays, boxes, strict=True)])
+
+    def _answer(self, grays: Sequence[NDArray[np.uint8]], *, maps_below: bool) -> list[Answer]:
+        boxes = self.boxes(grays)
+        stages = look(self.network, self.images(grays, boxes), device=self.device)
         probabilities, cams = measured(self.network, stages[1])
         verdicts = self.gate.judge(pooled(stages)) if self.gate else [None] * len(grays)
-        return [
-            self._answer_of(float(p), cam if np.ptp(gray) else None, verdict)
-            for p, cam, gray, verdict in zip(probabilities, cams, grays, verdicts, strict=True)
+        answers = [
+            self._answer_of(float(p), cam if np.ptp(gray) else None, box, maps_below=maps_below)
+            for p, cam, gray, box in zip(probabilities, cams, grays, boxes, strict=True)
         ]
+        return [replace(answer, gate=said) for answer, said in zip(answers, verdicts, strict=True)]
 
     def _answer_of(
-        self, probability: float, cam: NDArray[np.float32] | None, verdict: Verdict | None
+        self, probability: float, cam: NDArray[np.float32] | None, box: Box, *, maps_below: bool
     ) -> Answer:
         header = self.header
         finding = finding_of(probability, band_low=header.band_low, band_high=header.band_high)
-        return Answer(probability, finding, None if finding == "below" else cam, verdict)
+        return Answer(probability, finding, cam if maps_below or finding != "below" else None, box)
 
 
 def best_device() -> str:

@@ -3,29 +3,29 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import BatchSampler, RandomSampler, Sampler, WeightedRandomSampler
 
-from ml import augment, backbones, checkpoint, metrics
+from ml import augment, checkpoint, distributed, metrics, resume, start
 from ml.checkpoint import Checkpoint
 from ml.config import ModelConfig, TrainConfig
 from ml.data import FilmDataset, Manifest, Record, balanced_weights, films_of
-from ml.model import COVIDNet, NetVLAD
+from ml.distributed import Team
+from ml.memory import Portion
+from ml.model import COVIDNet
 from ml.predict import measure
 from ml.preprocessing import Preprocessing
 from ml.provenance import commit_of_code, provenance_of
 
 HEATMAP_PERCENTILE = 99  # of the maps' heights over validation films that get a map: few are cut at the top
-_KMEANS_FILMS = 512
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,38 @@ class Task:
     pretrained_on: str = "nothing"
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     device: str = "cpu"
+    pool: tuple[Record, ...] = ()  # films that are decoded together with these: those of all folds
 
     def __post_init__(self) -> None:
         if self.model.pretrained and self.weights is None:
             raise ValueError("this row starts from a pre-trained backbone: name its weights")
+
+    @property
+    def state(self) -> Path:
+        """What is kept after each epoch."""
+        return self.folder / "last.pt"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The finished network."""
+        return self.folder / "checkpoint.safetensors"
+
+    @property
+    def identity(self) -> str:
+        """What a stopped run must share with this one to go on."""
+        return repr((self.model, self.config, self.manifest.sha256, self.preprocessing))
+
+
+@dataclass
+class Run:
+    """What is going on: the network, and all that changes with it."""
+
+    task: Task
+    team: Team
+    network: COVIDNet
+    optimiser: torch.optim.Optimizer
+    portion: Portion
+    history: list[Progress] = field(default_factory=list)
 
 
 def fit(
@@ -65,11 +93,14 @@ def fit(
     *,
     on_epoch: Callable[[Progress], object] | None = None,
     on_step: Callable[[int, int], object] | None = None,
+    on_film: Callable[[int, int], object] | None = None,
 ) -> Path:
     """Train, choose the thresholds on validation films, and write the checkpoint.
 
-    A run that was stopped goes on after its last whole epoch and ends as if it had not been stopped. To stop it,
-    raise from `on_epoch` or `on_step`.
+    A run that was stopped goes on after its last whole epoch and ends as if it had not been stopped; one that was
+    finished is left as it is. To stop it, raise from a callback: `on_epoch` is told the progress, `on_step` and
+    `on_film` how many batches of this epoch, or films to decode, are done of how many. Of several processes that
+    torchrun started, the first calls back and writes.
 
     Returns
     -------
@@ -77,37 +108,62 @@ def fit(
 
     Raises
     ------
-    ManifestError, WeightsError
-        If there is nothing to train on, or the weights do not fit.
+    ManifestError, WeightsError, ResumeError
+        If there is nothing to train on, the weights do not fit, or the folder holds another run.
     """
     if task.config.threads is not None:
         torch.set_num_threads(task.config.threads)
     commit = commit_of_code()
     task.manifest.require_trainable()
-    records = task.manifest.of("train")
-    films = films_of(task.manifest, records, size=task.preprocessing.size, folder=task.cache)
-    val_records = task.manifest.of("val")
-    val_films = films_of(task.manifest, val_records, size=task.preprocessing.size, folder=task.cache)
+    with distributed.team(task.device) as team:
+        task = replace(task, device=team.device)
+        kept = resume.take_up(task.state, identity=task.identity, device=task.device)
+        if kept and len(kept["history"]) == task.config.epochs and task.checkpoint.exists():
+            return task.checkpoint
+        records, val_records = task.manifest.of("train"), task.manifest.of("val")
+        films, val_films = team.in_turn(lambda: [_films(task, of, on_film) for of in (records, val_records)])
 
-    network = _fresh(task, films, records)
-    optimiser = _optimiser(network, task.config)
-    history = _resume(task, network, optimiser)
-    for epoch in range(len(history) + 1, task.config.epochs + 1):
-        began = time.monotonic()
-        train_loss = train_one_epoch(task, network, optimiser, films, records, epoch=epoch, on_step=on_step)
-        val_loss, val_auc = evaluate(task, network, val_films, val_records)
-        seconds = time.monotonic() - began
-        history.append(Progress(epoch, task.config.epochs, train_loss, val_loss, val_auc, seconds))
-        _keep(task, network, optimiser, history)
-        if on_epoch:
-            on_epoch(history[-1])
-    return _finish(task, network, val_films, val_records, provenance=_provenance(task, history, commit))
+        run = _begun(task, team, films, records, kept)
+        for epoch in range(len(run.history) + 1, task.config.epochs + 1):
+            began = time.monotonic()
+            train_loss = train_one_epoch(run, films, records, epoch=epoch, on_step=on_step)
+            val_loss, val_auc = evaluate(run, val_films, val_records)
+            seconds = time.monotonic() - began
+            run.history.append(Progress(epoch, task.config.epochs, train_loss, val_loss, val_auc, seconds))
+            if team.is_first:
+                _keep(run)
+                if on_epoch:
+                    on_epoch(run.history[-1])
+        if team.is_first:
+            _finish(task, run.network, val_films, val_records, provenance=_provenance(run, commit))
+        team.wait()
+    return task.checkpoint
+
+
+def _films(
+    task: Task, records: Sequence[Record], on_film: Callable[[int, int], object] | None
+) -> NDArray[np.uint8]:
+    size, folder = task.preprocessing.size, task.cache
+    return films_of(task.manifest, records, size=size, folder=folder, pool=task.pool, on_film=on_film)
+
+
+def _begun(
+    task: Task, team: Team, films: NDArray[np.uint8], records: Sequence[Record], kept: dict[str, Any] | None
+) -> Run:
+    """A fresh run, or what was kept of a stopped one."""
+    network = start.fresh(task, films, records)
+    run = Run(task, team, network, _optimiser(network, task.config), Portion(task.config.batch_size))
+    if kept:
+        network.load_state_dict(kept["network"])
+        run.optimiser.load_state_dict(kept["optimiser"])
+        run.portion.films = kept["films_at_once"]
+        run.history = [Progress(**progress) for progress in kept["history"]]
+    team.begin_alike(network)
+    return run
 
 
 def train_one_epoch(
-    task: Task,
-    network: COVIDNet,
-    optimiser: torch.optim.Optimizer,
+    run: Run,
     films: NDArray[np.uint8],
     records: Sequence[Record],
     *,
@@ -115,36 +171,54 @@ def train_one_epoch(
     on_step: Callable[[int, int], object] | None = None,
 ) -> float:
     """Go once through as many films as there are; the mean loss. What is drawn depends on seed and epoch alone."""
-    config = task.config
-    generator = torch.Generator().manual_seed(config.seed * 1_000 + epoch)
+    config, team = run.task.config, run.team
+    seed = config.seed * 1_000 + epoch
+    generator = torch.Generator().manual_seed(seed)
     dataset = FilmDataset(films, records)
     batches = list(BatchSampler(_sampler(records, config, generator), config.batch_size, drop_last=False))
-    network.train()
+    # All processes draw the same batches; each varies its own films. The first does it as a process alone would.
+    varying = generator if team.is_first else torch.Generator().manual_seed(seed * 1_000 + team.rank)
+    run.network.train()
     losses: list[float] = []
     for step, batch in enumerate(batches):
         done = (epoch - 1) * len(batches) + step
-        for group in optimiser.param_groups:
+        for group in run.optimiser.param_groups:
             group["lr"] = group["base_lr"] * rate_at(done, config.epochs * len(batches), config)
-        drawn = torch.stack([dataset[i][0] for i in batch])  # (B, 1, S, S) uint8
-        x = augment.prepare(drawn, config=config.augment, generator=generator)  # (B, 1, S, S)
-        labels = torch.tensor([dataset[i][1] for i in batch])  # (B)
-        losses.append(_step(task, network, optimiser, x, labels))
-        if on_step:
+        drawn = [dataset[i] for i in team.share(batch)]
+        losses.append(_step(run, *_prepared(drawn, config, varying), of=len(batch)))
+        if on_step and team.is_first:
             on_step(step + 1, len(batches))
-    return float(np.mean(losses))
+    team.share_statistics(run.network)
+    return team.total(float(np.mean(losses)))
 
 
-def _step(
-    task: Task, network: COVIDNet, optimiser: torch.optim.Optimizer, x: Tensor, labels: Tensor
-) -> float:
-    logits = _logits(task, network, x)  # (B, 2)
-    loss = F.cross_entropy(logits, labels.to(task.device), label_smoothing=task.config.label_smoothing)
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+def _prepared(
+    drawn: Sequence[tuple[Tensor, int]], config: TrainConfig, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Films (B, 1, S, S) in 0 … 1, varied, and their labels (B)."""
+    labels = torch.tensor([label for _, label in drawn], dtype=torch.int64)
+    if not drawn:
+        return torch.empty(0), labels
+    films = torch.stack([film for film, _ in drawn])
+    return augment.prepare(films, config=config.augment, generator=generator), labels
+
+
+def _step(run: Run, x: Tensor, labels: Tensor, *, of: int) -> float:
+    """One step on this process's share of a batch of `of` films; what the share adds to the batch's mean loss."""
+    task, network = run.task, run.network
+
+    def learn(at: slice) -> float:
+        logits, y = _logits(task, network, x[at]), labels[at].to(task.device)
+        loss = F.cross_entropy(logits, y, label_smoothing=task.config.label_smoothing, reduction="sum") / of
+        loss.backward()  # type: ignore[no-untyped-call]
+        return float(loss.detach())
+
+    losses = run.portion.run(len(x), learn, before=lambda: run.optimiser.zero_grad(set_to_none=True))
+    run.team.add_gradients(network)
     if task.config.clip_norm is not None:
         nn.utils.clip_grad_norm_(network.parameters(), task.config.clip_norm)
-    optimiser.step()
-    return float(loss.detach())
+    run.optimiser.step()
+    return sum(losses)
 
 
 def _logits(task: Task, network: COVIDNet, x: Tensor) -> Tensor:  # (B, 1, S, S) in 0 … 1
@@ -157,15 +231,15 @@ def _logits(task: Task, network: COVIDNet, x: Tensor) -> Tensor:  # (B, 1, S, S)
 
 
 @torch.no_grad()
-def evaluate(
-    task: Task, network: COVIDNet, films: NDArray[np.uint8], records: Sequence[Record]
-) -> tuple[float, float]:
+def evaluate(run: Run, films: NDArray[np.uint8], records: Sequence[Record]) -> tuple[float, float]:
     """Loss and AUC (NaN with one class only) on films (N, S, S) of the input's size."""
-    network.eval()
-    chunks = np.array_split(np.arange(len(films)), max(1, len(films) // 64))
-    logits = torch.cat(
-        [_logits(task, network, torch.from_numpy(films[i]).unsqueeze(1).float() / 255).cpu() for i in chunks]
-    )  # (N, 2)
+    run.network.eval()
+
+    def answer(at: slice) -> Tensor:
+        x = torch.from_numpy(np.array(films[at])).unsqueeze(1).float() / 255  # (B, 1, S, S)
+        return _logits(run.task, run.network, x).cpu()
+
+    logits = torch.cat(run.portion.run(len(films), answer))  # (N, 2)
     labels = torch.tensor([record.label for record in records])
     area = metrics.auc(labels.numpy(), logits.softmax(dim=1)[:, 1].numpy())
     return float(F.cross_entropy(logits, labels)), math.nan if area is None else area
@@ -203,85 +277,21 @@ def _optimiser(network: COVIDNet, config: TrainConfig) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups)
 
 
-def _fresh(task: Task, films: NDArray[np.uint8], records: Sequence[Record]) -> COVIDNet:
-    """A network that is ready to learn: seeded weights, pre-trained backbone, NetVLAD at real descriptors."""
-    with torch.random.fork_rng(
-        devices=[]
-    ):  # layers draw from the global generator: borrow it, and give it back
-        torch.manual_seed(task.config.seed)
-        network = COVIDNet(task.model)
-    if task.model.pretrained and task.weights is not None:
-        backbones.load_pretrained(network.backbone, task.weights)
-    network.to(task.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if isinstance(network.aggregate, NetVLAD):
-        generator = torch.Generator().manual_seed(task.config.seed)
-        weights = torch.tensor(
-            balanced_weights(records, temper=task.config.source_temper), dtype=torch.float64
-        )
-        n_films = min(_KMEANS_FILMS, len(records))
-        chosen = torch.multinomial(weights, n_films, replacement=False, generator=generator)
-        centres, alpha = clusters_of(task, network, films[np.sort(chosen.numpy())])
-        network.aggregate.start_from(centres, alpha)
-    return network
-
-
-@torch.no_grad()
-def clusters_of(task: Task, network: COVIDNet, films: NDArray[np.uint8]) -> tuple[Tensor, float]:
-    """Find where NetVLAD starts: k-means centres (K, D) of real descriptors, brought to length 1, and α.
-
-    α is such that, over the mean gap, the nearest centre gets a hundred times the share of the second nearest.
-    """
-    network.eval()
-    descriptors = []
-    for part in np.array_split(films, max(1, len(films) // 64)):
-        x = torch.from_numpy(np.array(part)).unsqueeze(1).float() / 255  # (B, 1, S, S)
-        x = augment.normalise(x.to(task.device), mean=task.preprocessing.mean, std=task.preprocessing.std)
-        bins = network.descriptors(network.forward_features(x))  # (B, N, D)
-        descriptors.append(F.normalize(bins.flatten(0, 1), dim=1).cpu())
-    points = torch.cat(descriptors).double().numpy()  # (B·N, D)
-    kmeans = KMeans(task.model.clusters, n_init=4, random_state=task.config.seed % 2**32).fit(points)
-    nearest = np.sort(kmeans.transform(points) ** 2, axis=1)
-    gap = float((nearest[:, 1] - nearest[:, 0]).mean()) if task.model.clusters > 1 else 1.0
-    return torch.tensor(kmeans.cluster_centers_), math.log(100) / max(gap, 1e-6)
-
-
-def _state_of(task: Task) -> Path:
-    return task.folder / "last.pt"
-
-
-def _identity(task: Task) -> str:
-    """What a stopped run must share with this one to go on."""
-    return repr((task.model, task.config, task.manifest.sha256, task.preprocessing))
-
-
-def _keep(task: Task, network: COVIDNet, optimiser: torch.optim.Optimizer, history: list[Progress]) -> None:
-    task.folder.mkdir(parents=True, exist_ok=True)
+def _keep(run: Run) -> None:
     state = {
-        "identity": _identity(task),
-        "network": network.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "history": [asdict(progress) for progress in history],
+        "identity": run.task.identity,
+        "network": run.network.state_dict(),
+        "optimiser": run.optimiser.state_dict(),
+        "films_at_once": run.portion.films,
+        "history": [asdict(progress) for progress in run.history],
     }
-    aside = _state_of(task).with_suffix(".part")
-    torch.save(state, aside)
-    aside.replace(_state_of(task))
+    resume.keep(run.task.state, state)
 
 
-def _resume(task: Task, network: COVIDNet, optimiser: torch.optim.Optimizer) -> list[Progress]:
-    """Take up the last whole epoch of the same run, if there is one."""
-    if not _state_of(task).exists():
-        return []
-    state = torch.load(_state_of(task), weights_only=True, map_location=task.device)
-    if state["identity"] != _identity(task):
-        raise ValueError(f"{task.folder} holds another run: choose an empty folder")
-    network.load_state_dict(state["network"])
-    optimiser.load_state_dict(state["optimiser"])
-    return [Progress(**progress) for progress in state["history"]]
-
-
-def _provenance(task: Task, history: list[Progress], commit: str) -> dict[str, Any]:
-    epochs = [asdict(progress) for progress in history]
-    return provenance_of(task.manifest, task.config, epochs) | {"commit": commit}
+def _provenance(run: Run, commit: str) -> dict[str, Any]:
+    epochs = [asdict(progress) for progress in run.history]
+    how = {"commit": commit, "processes": run.team.size, "films_at_once": run.portion.films}
+    return provenance_of(run.task.manifest, run.task.config, epochs) | how
 
 
 def _finish(
@@ -308,9 +318,8 @@ def _finish(
         row=task.row,
         provenance=provenance,
     )
-    path = task.folder / "checkpoint.safetensors"
-    checkpoint.save(path, saved, network)
-    return path
+    checkpoint.save(task.checkpoint, saved, network)
+    return task.checkpoint
 
 
 def _measured(

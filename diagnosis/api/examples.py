@@ -120,6 +120,7 @@ HEATMAP = _answer(
         "columns": 2,
         "values": [0.0, 0.4, 1.7, 0.2],
         "scale": 2.0,
+        "box": [0.0, 0.0, 1.0, 1.0],
         "picture": f"/predictions/{PREDICTION}/heatmap/",
         "overlay": f"/api/predictions/{PREDICTION}/overlay/",
         "prediction": PREDICTION,

@@ -111,7 +111,7 @@ class Overlay(Door):
         prediction = access.prediction_for(request.user, pk)
         heatmap = _heatmap(prediction)
         folder = prediction.analysis.instance.folder
-        words = f"{texts.heatmap(rows=heatmap.rows, columns=heatmap.columns)} {texts.FOOTER}"
+        words = f"{texts.heatmap(rows=heatmap.rows, columns=heatmap.columns, of_width=heatmap.of_width)} {texts.FOOTER}"
         try:
             picture = engine.overlay_png(
                 folder / renditions.PREVIEW, folder / renditions.heatmap_name(prediction.pk), comment=words

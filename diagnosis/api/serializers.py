@@ -44,6 +44,11 @@ class HeatmapSerializer(serializers.Serializer[Any]):
         child=serializers.FloatField(), help_text="rows × columns numbers, row by row, not below 0"
     )
     scale = serializers.FloatField(help_text="the value shown at full strength; one for each checkpoint")
+    box = serializers.ListField(
+        child=serializers.FloatField(),
+        help_text="what of the film the map covers: left, top, right, bottom as shares of its width and height; "
+        "the whole film is 0, 0, 1, 1",
+    )
     picture = serializers.SerializerMethodField(
         help_text="the address of the map alone, transparent where it is 0"
     )
@@ -62,7 +67,7 @@ class HeatmapAnswerSerializer(HeatmapSerializer):
     notice = NoticeField()
 
     def get_text(self, heatmap: Any) -> str:
-        return texts.heatmap(rows=heatmap.rows, columns=heatmap.columns)
+        return texts.heatmap(rows=heatmap.rows, columns=heatmap.columns, of_width=heatmap.of_width)
 
 
 class PredictionSerializer(serializers.ModelSerializer[Prediction]):

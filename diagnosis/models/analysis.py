@@ -96,6 +96,10 @@ class Prediction(models.Model):
         return self.finding or None
 
 
+def whole_film() -> list[float]:
+    return [0.0, 0.0, 1.0, 1.0]
+
+
 class Heatmap(models.Model):
     """The raw map and the scale it is shown at (rule A4). Absent below the band."""
 
@@ -104,6 +108,16 @@ class Heatmap(models.Model):
     columns = models.PositiveSmallIntegerField()
     values = models.JSONField(help_text="rows × columns numbers, row by row, not below 0")
     scale = models.FloatField(help_text="the value shown at full strength; one for each checkpoint")
+    box = models.JSONField(
+        default=whole_film,
+        help_text="what of the film the map covers: left, top, right, bottom as shares of its width and height",
+    )
 
     def __str__(self) -> str:
         return f"{self.rows} × {self.columns} map"
+
+    @property
+    def of_width(self) -> float:
+        """The share of the film's width that the map covers."""
+        left, _, right, _ = self.box
+        return float(right - left)

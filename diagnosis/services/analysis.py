@@ -174,7 +174,12 @@ def _store(analysis: Analysis, answer: engine.Answer | Exception, checkpoint: Ch
     picture = instance.folder / renditions.heatmap_name(pk)
     if answer.cam is not None:
         engine.write_heatmap(
-            answer.cam, picture, scale=checkpoint.heatmap_scale, width=instance.width, height=instance.height
+            answer.cam,
+            picture,
+            scale=checkpoint.heatmap_scale,
+            width=instance.width,
+            height=instance.height,
+            box=answer.box,
         )
     try:
         with transaction.atomic():
@@ -246,6 +251,7 @@ def _make_rows(
             columns=columns,
             values=[float(value) for value in answer.cam.ravel()],
             scale=checkpoint.heatmap_scale,
+            box=list(answer.box),
         )
     lead(analysis.instance.series.study)
 

@@ -218,7 +218,7 @@ def _heatmap_file(folder: Path, prediction: Prediction | None) -> Path | None:
 def _heatmap_words(prediction: Prediction) -> str:
     heatmap = getattr(prediction, "heatmap", None)
     if heatmap is not None:
-        return texts.heatmap(rows=heatmap.rows, columns=heatmap.columns)
+        return texts.heatmap(rows=heatmap.rows, columns=heatmap.columns, of_width=heatmap.of_width)
     return texts.no_heatmap(prediction.finding)
 
 

@@ -152,8 +152,9 @@ def films_of_study(n_assessed: int, not_assessed: Sequence[str]) -> str:
     return ", ".join([first, *left_out] if n_assessed or not left_out else left_out)
 
 
-def heatmap(*, rows: int, columns: int) -> str:
-    return HEATMAP.format(cell_cm=round(FILM_WIDTH_CM / columns), rows=rows, columns=columns)
+def heatmap(*, rows: int, columns: int, of_width: float = 1.0) -> str:
+    """`of_width` is the share of the film's width that the map covers."""
+    return HEATMAP.format(cell_cm=round(FILM_WIDTH_CM * of_width / columns), rows=rows, columns=columns)
 
 
 def late(minutes: int) -> Wording:

@@ -163,7 +163,7 @@ def _heatmap_words(prediction: Prediction | None, heatmap: Heatmap | None) -> st
     if prediction is None:
         return ""
     if heatmap is not None:
-        return texts.heatmap(rows=heatmap.rows, columns=heatmap.columns)
+        return texts.heatmap(rows=heatmap.rows, columns=heatmap.columns, of_width=heatmap.of_width)
     return texts.no_heatmap(prediction.finding)
 
 

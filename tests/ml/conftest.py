@@ -48,3 +48,30 @@ def tiny_manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lines.append(f"{i}.png,{label},{split},{source},g{i},p{i},h{i},finding,CC BY 4.0,PA")
     (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
     return folder / "manifest.csv"
+
+
+@pytest.fixture(scope="session")
+def folds_manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Synthetic films of every domain, so that folds A, B and C can be made; COVID-19 has a bright patch."""
+    folder = tmp_path_factory.mktemp("domains")
+    lines = ["file,label,split,source_slug,group_id,patient_id,sha256,finding,licence,view"]
+    for source, label, split, n in (
+        ("ieee8023", "covid", "train", 5),
+        ("ieee8023", "noncovid", "train", 5),
+        ("armiro", "covid", "val", 1),
+        ("radiographydb_covid_bimcv", "covid", "train", 4),
+        ("radiographydb_covid_bimcv", "covid", "val", 2),
+        ("radiographydb_normal_rsna", "noncovid", "train", 4),
+        ("radiographydb_normal_rsna", "noncovid", "val", 2),
+        ("ieee8023", "covid", "test", 2),
+        ("ieee8023", "noncovid", "test", 2),
+    ):
+        for _ in range(n):
+            i = len(lines)
+            pixels = xrays.film(i, width=224, height=240).copy()
+            if label == "covid":
+                pixels[120:180, 40:100] = 230
+            (folder / f"{i}.png").write_bytes(xrays.png(pixels))
+            lines.append(f"{i}.png,{label},{split},{source},g{i},p{i},h{i},finding,CC BY 4.0,PA")
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    return folder / "manifest.csv"

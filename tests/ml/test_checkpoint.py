@@ -105,6 +105,11 @@ def test_a_damaged_header_is_said_in_words(tmp_path: Path) -> None:
     header_only(path, band_low=0.9)
     with pytest.raises(CheckpointError, match="must lie in the uncertain band"):
         checkpoint.read_header(path)
+    header_only(path, classes=["Normal", "Pneumonia"])
+    with pytest.raises(
+        CheckpointError, match="tells Normal from Pneumonia; this code tells Non-COVID from COVID-19"
+    ):
+        checkpoint.read_header(path)
     header_only(path)
     with pytest.raises(CheckpointError, match="does not fit its own configuration"):
         checkpoint.load(path)

@@ -35,8 +35,14 @@ def test_films_labels_and_splits_are_read(tiny_manifest: Path) -> None:
     ("lines", "words"),
     [
         ([], "names no film"),
-        (["a.png,sick,train,p1"], "line 2: label 'sick'"),
-        (["a.png,covid,train,p1", "b.png,covid,exam,p2"], "line 3: label 'covid' or split 'exam'"),
+        (
+            ["a.png,sick,train,p1"],
+            "line 2: label 'sick' is none of noncovid, covid: mend it or leave the row out",
+        ),
+        (
+            ["a.png,covid,train,p1", "b.png,covid,exam,p2"],
+            "line 3: split 'exam' is none of train, val, test: mend it or leave the row out",
+        ),
         (["a.png,covid,train,p1", "a.png,covid,train,p1"], "names a.png twice (lines 2, 3)"),
         (
             ["a.png,covid,train,p1", "b.png,covid,test,p1"],
@@ -97,11 +103,15 @@ def test_films_are_kept_as_they_will_be_served(tiny_manifest: Path, tmp_path: Pa
     films = Manifest.load(tiny_manifest)
     records = films.of("val")
     counted: list[int] = []
-    kept = films_of(films, records, size=224, folder=tmp_path / "cache", on_film=lambda: counted.append(1))
+    kept = films_of(
+        films, records, size=224, folder=tmp_path / "cache", on_film=lambda done, of: counted.append(done)
+    )
     served = Preprocessing().resize(to_gray8(decode(films.root / records[3].file)))
     np.testing.assert_array_equal(kept[3], served)
     assert len(counted) == len(records)
-    films_of(films, records, size=224, folder=tmp_path / "cache", on_film=lambda: counted.append(1))
+    films_of(
+        films, records, size=224, folder=tmp_path / "cache", on_film=lambda done, of: counted.append(done)
+    )
     assert len(counted) == len(records)  # the second time they come from the disk
     assert [p.suffix for p in (tmp_path / "cache").iterdir()] == [".npy"]
 

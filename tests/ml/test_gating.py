@@ -19,7 +19,7 @@ from ml.learned_gate import PART, Gate
 from ml.predict import Predictor
 from tests import xrays
 
-SMALL = Sizes(fit=8, calibrate=8, test=8, strange_every=2, made_up=2, variants=2)
+SMALL = Sizes(fit=6, calibrate=6, test=4, strange_every=3, made_up=1, variants=1)
 WIDTH = 6
 KINDS = ("frontal", "lateral", "inverted", "ct", "noise")
 

@@ -1,6 +1,7 @@
 """Training: what it starts from, that it learns, that it can be stopped, what it leaves."""
 
 import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,13 +10,14 @@ import pytest
 import torch
 from torch import Generator
 
-from ml import augment, checkpoint, train
+from ml import augment, checkpoint, start, train
 from ml.config import PAPER_RECIPE, AugmentConfig, ModelConfig, TrainConfig
 from ml.data import Manifest, ManifestError, films_of
 from ml.images import decode
 from ml.model import NetVLAD
 from ml.predict import Predictor
 from ml.preprocessing import Preprocessing
+from ml.resume import ResumeError
 from ml.train import Progress, Task, fit
 
 QUICK = TrainConfig(
@@ -127,6 +129,72 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_the_same_run_again_is_the_same_network(tiny_manifest: Path, cache: Path, tmp_path: Path) -> None:
+    """With augmentation and bf16, as recipes have them."""
+    config = replace(QUICK, augment=AugmentConfig(), bf16=True)
+    one, other = (
+        checkpoint.load(fit(task(tiny_manifest, tmp_path / name, cache, config=config)))[1].state_dict()
+        for name in ("one", "other")
+    )
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_finished_run_is_left_as_it_is(tiny_manifest: Path, cache: Path, tmp_path: Path) -> None:
+    started = task(tiny_manifest, tmp_path, cache, config=replace(QUICK, epochs=1))
+    before = fit(started).stat()
+    epochs: list[Progress] = []
+    assert fit(started, on_epoch=epochs.append).stat().st_mtime_ns == before.st_mtime_ns
+    assert epochs == []
+
+
+def test_a_run_that_was_stopped_before_its_checkpoint_was_written_writes_it(
+    tiny_manifest: Path, cache: Path, tmp_path: Path
+) -> None:
+    started = task(tiny_manifest, tmp_path, cache, config=replace(QUICK, epochs=1))
+    one = checkpoint.load(fit(started))[1].state_dict()
+    started.checkpoint.unlink()
+    other = checkpoint.load(fit(started))[1].state_dict()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+class Malice:
+    """Whoever unpickles this makes a file."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.target,)
+
+
+def test_kept_state_that_wants_code_to_run_is_refused_by_name(
+    tiny_manifest: Path, cache: Path, tmp_path: Path
+) -> None:
+    torch.save({"identity": Malice(tmp_path / "ran")}, tmp_path / "last.pt")
+    with pytest.raises(
+        ResumeError, match=r"last\.pt holds more than tensors and plain values and is not read"
+    ):
+        fit(task(tiny_manifest, tmp_path, cache))
+    (tmp_path / "last.pt").write_bytes(pickle.dumps(Malice(tmp_path / "ran"), protocol=2))
+    with pytest.raises(ResumeError, match="is not read"):
+        fit(task(tiny_manifest, tmp_path, cache))
+    assert not (tmp_path / "ran").exists()
+    pickle.loads((tmp_path / "last.pt").read_bytes())  # and it would have
+    assert (tmp_path / "ran").exists()
+
+
+def test_kept_state_that_is_cut_off_is_said_to_be_damaged(
+    tiny_manifest: Path, cache: Path, tmp_path: Path
+) -> None:
+    started = task(tiny_manifest, tmp_path, cache, config=replace(QUICK, epochs=1))
+    fit(started)
+    whole = started.state.read_bytes()
+    for part in (whole[:-100], whole[:300], b""):
+        started.state.write_bytes(part)
+        with pytest.raises(ResumeError, match=r"last\.pt is damaged: delete it to train from the start"):
+            fit(started)
+
+
 def test_a_folder_with_another_run_is_not_taken_up(tiny_manifest: Path, cache: Path, tmp_path: Path) -> None:
     fit(task(tiny_manifest, tmp_path, cache, config=replace(QUICK, epochs=1)))
     with pytest.raises(ValueError, match="holds another run"):
@@ -187,7 +255,7 @@ def test_a_pretrained_run_starts_from_its_weights(tiny_manifest: Path, cache: Pa
         pretrained_on="noise",
     )
     records = started.manifest.of("train")
-    network = train._fresh(started, films_of(started.manifest, records, size=64, folder=cache), records)
+    network = start.fresh(started, films_of(started.manifest, records, size=64, folder=cache), records)
     assert all(torch.equal(network.backbone.state_dict()[name], tensor) for name, tensor in backbone.items())
 
 
@@ -197,7 +265,7 @@ def test_netvlad_starts_at_centres_of_real_descriptors(
     started = task(tiny_manifest, tmp_path, cache)
     records = started.manifest.of("train")
     films = films_of(started.manifest, records, size=64, folder=cache)
-    network = train._fresh(started, films, records).eval()
+    network = start.fresh(started, films, records).eval()
     assert isinstance(network.aggregate, NetVLAD)
     with torch.no_grad():
         x = torch.from_numpy(np.stack([started.preprocessing.normalise(film) for film in films]))

@@ -6,7 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import torch
 from django.utils import timezone
+from PIL import Image
 
 from diagnosis import engine, renditions, texts
 from diagnosis.models import MAX_ATTEMPTS, Analysis, Checkpoint, IllegalTransitionError, Prediction, Worker
@@ -67,6 +69,27 @@ def test_a_heatmap_keeps_its_raw_values_and_the_scale_of_its_checkpoint(waiting,
     heatmap = Analysis.objects.get(pk=row.pk).prediction.heatmap
     assert len(heatmap.values) == heatmap.rows * heatmap.columns and min(heatmap.values) >= 0
     assert heatmap.scale == checkpoint.heatmap_scale
+
+
+def test_the_map_of_a_box_lies_inside_it_on_the_film(waiting, promote, monkeypatch):
+    """Where the network looks at a part of the film, the picture says nothing of the rest, and the row says which."""
+    box = (0.25, 0.1, 0.75, 0.6)
+    monkeypatch.setattr("ml.predict.Predictor.boxes", lambda self, grays: [box] * len(grays))
+    monkeypatch.setattr("ml.explain.grad_cam", hot_everywhere)
+    promote()
+    (row,) = waiting()
+    analysis.run_waiting()
+    prediction = Analysis.objects.get(pk=row.pk).prediction
+    assert prediction.heatmap.box == list(box)
+    with Image.open(row.instance.folder / renditions.heatmap_name(prediction.pk)) as picture:
+        left, top, right, bottom = picture.getchannel("A").getbbox()
+        edges = left / picture.width, top / picture.height, right / picture.width, bottom / picture.height
+    assert edges == pytest.approx(box, abs=1 / 200)
+    assert "cells of about 3 cm" in texts.heatmap(rows=7, columns=7, of_width=prediction.heatmap.of_width)
+
+
+def hot_everywhere(network, features):
+    return network.forward_head(features).detach(), torch.ones(len(features), 7, 7)
 
 
 def test_a_burst_is_analysed_in_batches_and_each_film_once(waiting, promote, settings):

@@ -24,7 +24,7 @@ def prediction(hang):
     cam = np.zeros((7, 7), np.float32)
     cam[0, 0] = 2.0
     path = instance.folder / renditions.heatmap_name(heatmap.prediction.pk)
-    engine.write_heatmap(cam, path, scale=2.0, width=896, height=1024)
+    engine.write_heatmap(cam, path, scale=2.0, width=896, height=1024, box=(0, 0, 1, 1))
     return heatmap.prediction
 
 
@@ -63,6 +63,7 @@ def test_a_picture_whose_file_is_gone_is_a_problem(browser, study):
 def test_a_heatmap_comes_as_numbers_with_what_it_means(browser, prediction):
     told = browser.get(reverse("api-prediction-heatmap", args=[prediction.pk])).json()
     assert (told["rows"], told["columns"], told["values"], told["scale"]) == (7, 7, [0.5] * 49, 2.0)
+    assert told["box"] == [0, 0, 1, 1]
     assert told["text"] == texts.heatmap(rows=7, columns=7) and told["notice"] == texts.FOOTER
 
 

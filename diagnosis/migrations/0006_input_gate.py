@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('diagnosis', '0004_people_and_mails'),
+        ('diagnosis', '0005_the_box_of_a_heatmap'),
     ]
 
     operations = [
