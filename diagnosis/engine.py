@@ -9,7 +9,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ml.checkpoint import Header
     from ml.film import DicomFacts, Film, Window
     from ml.formats import RefusedFilmError
+    from ml.learned_gate import Verdict
     from ml.predict import Predictor
     from ml.preprocessing import Box
 
@@ -75,17 +76,6 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Gate:
-    """What a checkpoint's input gate says of one film: the code of its reason, empty for none, and what it measured."""
-
-    reason: str
-    looks_like: str
-    strangeness: float
-    odds: float
-    distance: float
-
-
-@dataclass(frozen=True)
 class Answer:
     """What the network says of one film; `cam` is the raw map (rows, columns) of `box`, None below the band.
 
@@ -98,7 +88,7 @@ class Answer:
     duration_ms: float
     precision: str
     box: Box = (0.0, 0.0, 1.0, 1.0)
-    gate: Gate | None = None
+    gate: Verdict | None = None
 
 
 # --- the way in ---
@@ -402,5 +392,5 @@ def _answer(answer: Any, predictor: Predictor, duration_ms: float) -> Answer:
         duration_ms=duration_ms,
         precision=predictor.precision,
         box=answer.box,
-        gate=Gate(**asdict(answer.gate)) if answer.gate else None,
+        gate=answer.gate,
     )

@@ -36,7 +36,7 @@ ASSESS_ANYWAY = (
     "score can mean anything. You get the score, no finding and no heatmap. Everybody who may see the study sees the "
     "score and who asked for it. You can take it back."
 )
-ASKED_ANYWAY = "Asked for although: {reason}."
+ASKED_ANYWAY = "Will be analysed although: {reason}."
 TAKEN_BACK = "Taken back: the film is not assessed. The score stays in its history."
 ONLY_RADIOLOGISTS = "A film that is not assessed is analysed at a radiologist's request only."
 NOT_LEFT_OUT = "This film is assessed anyhow: ask for an analysis of its study."

@@ -112,7 +112,7 @@ def test_nobody_else_may_ask_or_take_back(sign_in, team, turned, role, undo):
 def test_while_it_waits_the_page_says_who_asked_and_offers_the_way_back(radiologist, browser, study, turned):
     radiologist.post(address(turned))
     page = words(radiologist, study)
-    assert "Not analysed yet." in page and "Asked for although: upside down. By Rita" in page
+    assert "Not analysed yet." in page and "Will be analysed although: upside down. Asked for by Rita" in page
     assert "Take it back" in page and "Take it back" not in words(browser, study)
     assert "hx-get" in markup(browser, study), "it asks until the score is there"
 
@@ -124,7 +124,7 @@ def test_a_score_on_request_stands_without_finding_band_and_heatmap(radiologist,
     assert "Analysed on request although: upside down." in page and "Score 0.55, no finding given." in page
     aside = markup(browser, study).split("<aside")[1]
     assert "gauge" not in aside and "uncertain band" not in aside and "Analyse again" not in aside
-    assert texts.NO_MAP_ON_REQUEST in page and "By Rita" in page
+    assert texts.NO_MAP_ON_REQUEST in page and "Asked for by Rita" in page
 
 
 def test_taken_back_the_page_says_so_once(radiologist, study, turned):
