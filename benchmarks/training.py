@@ -22,7 +22,7 @@ import torch
 from torch.nn import functional as F
 
 from ml.config import ModelConfig
-from ml.data import Manifest, films_of
+from ml.data import Manifest, Squash, films_of
 from ml.model import COVIDNet
 
 ROUNDS = 5
@@ -103,7 +103,7 @@ def films(options: argparse.Namespace) -> dict[str, float]:
         with tempfile.TemporaryDirectory() as folder:
             for times in (decoding, reading):
                 began = time.perf_counter()
-                np.array(films_of(manifest, chosen, size=options.size, folder=Path(folder)))
+                np.array(films_of(manifest, chosen, look=Squash(options.size), folder=Path(folder)))
                 times.append(time.perf_counter() - began)
     decoded, read = min(decoding) / len(chosen), min(reading) / len(chosen)
     return {

@@ -5,13 +5,14 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from ml.commands import compare, crossfit, evaluate, gallery, gate, manifest, predict, training
+from ml.commands import compare, crossfit, evaluate, gallery, gate, lungs, manifest, predict, training
 
 log = logging.getLogger("ml")
 
 # In the order in which a checkpoint comes about.
 COMMANDS = (
     ("manifest", manifest, "films of public collections, as a manifest to train on"),
+    ("lungs", lungs, "teach the lung finder, and measure it"),
     ("crossfit", crossfit, "train a network for each fold and score the films held out of it"),
     ("compare", compare, "is a challenger better on the same held-out films?"),
     ("train", training, "train a row of the paper's tables on a manifest"),

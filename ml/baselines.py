@@ -9,7 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ml.data import Manifest, Record, squashed
+from ml.data import Manifest, Record, Squash
+from ml.images import decode, to_gray8
 
 THUMBNAIL = 24  # pixels a side: too few for a lung marking, enough for a frame, an exposure, a posture
 _PRIOR = 0.5
@@ -47,7 +48,7 @@ def _thumbnails(
 ) -> NDArray[np.float64]:
     rows = []
     for record in records:
-        rows.append(squashed(manifest.root / record.file, THUMBNAIL).ravel() / 255)
+        rows.append(Squash(THUMBNAIL)(to_gray8(decode(manifest.root / record.file))).ravel() / 255)
         if on_film:
             on_film()
     return np.array(rows)  # (n, 24²)

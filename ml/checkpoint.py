@@ -173,9 +173,9 @@ def save(
     """
     from safetensors.torch import save as to_bytes
 
-    tensors = {name: _stored(name, tensor) for name, tensor in network.state_dict().items()}
+    tensors = as_stored(network.state_dict())
     for part, named in (parts or {}).items():
-        tensors |= {f"{part}{_PART}{name}": _stored(name, tensor) for name, tensor in named.items()}
+        tensors |= {f"{part}{_PART}{name}": tensor for name, tensor in as_stored(named).items()}
     data = to_bytes(tensors, metadata={_KEY: _to_json(checkpoint)})
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -205,9 +205,14 @@ def _stored(name: str, tensor: "Tensor") -> "Tensor":
     return (tensor if keep else tensor.half()).contiguous()
 
 
+def as_stored(tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
+    """Tensors with the numbers that a file holds: halves, but for the statistics of BatchNorm."""
+    return {name: _stored(name, tensor) for name, tensor in tensors.items()}
+
+
 def round_as_stored(network: "COVIDNet") -> None:
     """Give the network the very numbers that the file will hold, so that what is measured is what is shipped."""
-    network.load_state_dict({name: _stored(name, tensor) for name, tensor in network.state_dict().items()})
+    network.load_state_dict(as_stored(network.state_dict()))
 
 
 def _check_length(path: Path, tensors: dict[str, Any], n_header: int) -> None:

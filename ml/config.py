@@ -88,6 +88,9 @@ class AugmentConfig:
     gamma: float = 0.35  # exponent between exp(−gamma) and exp(gamma)
     coarse_side: int = 112  # the lowest resolution; it differs between the sources
     noise: float = 0.02  # deviation, of the whole range, at most
+    style_share: float = (
+        0.0  # of the films, changed in sharpness, histogram and markers: what tells sources apart
+    )
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class TrainConfig:
     """How a network is trained. The defaults fine-tune a pre-trained backbone in a few epochs."""
 
     epochs: int = 6
+    draws: int | None = None  # films of an epoch; as many as there are if None
     batch_size: int = 48
     optimiser: Literal["sgd", "adamw"] = "adamw"
     learning_rate: float = 2e-4  # of the backbone
@@ -108,14 +112,27 @@ class TrainConfig:
     label_smoothing: float = 0.05  # part of the labels cannot be told from the film
     clip_norm: float | None = 5.0
     source_temper: float = (
-        0.5  # a source's weight in its class is n**temper: 1 as it comes, 0 all sources alike
+        0.5  # a stratum's weight in its class is n**temper: 1 as it comes, 0 all strata alike
     )
+    strata: Literal["source", "finding"] = "source"  # what is evened out: sources, or findings within sources
+    most_draws: float | None = None  # how often an epoch draws one film at most, on average
     balanced: bool = True
     augment: AugmentConfig | None = AugmentConfig()
     bf16: bool = True
     seed: int = 20200407
     threads: int | None = None
 
+
+# What the network learns from lungs alone: short, for what it learns later are the sources (docs/results/training.md).
+LUNGS_RECIPE = TrainConfig(
+    epochs=2,
+    draws=2400,
+    label_smoothing=0.1,
+    source_temper=0.0,
+    strata="finding",
+    most_draws=4.0,
+    augment=AugmentConfig(style_share=0.2),
+)
 
 # The paper's recipe to the letter. A fresh NetVLAD head hardly moves at this rate; it is reported as it comes out.
 PAPER_RECIPE = TrainConfig(

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ml.config import TrainConfig
 from ml.images import RefusedFilmError, decode, to_gray8
 
 SPLITS = ("train", "val", "test")
@@ -22,6 +24,40 @@ LABELS = {"noncovid": 0, "covid": 1}
 _REQUIRED = ("file", "label", "split")
 # What no split may cut: the patient, the group of near-duplicates, the very bytes.
 _KEPT_TOGETHER = ("group", "patient", "sha256")
+
+
+class Look(Protocol):
+    """How a film becomes the square that is kept for training."""
+
+    @property
+    def name(self) -> str:
+        """Changes with whatever changes the squares: it tells one cache from another."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Side of the square, S."""
+        ...
+
+    def __call__(self, gray8: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A film (H, W) as its square (S, S)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Squash:
+    """The whole film, squashed as `Preprocessing.resize` does it."""
+
+    size: int
+
+    @property
+    def name(self) -> str:
+        """Its side says all."""
+        return str(self.size)
+
+    def __call__(self, gray8: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The film (H, W) as (S, S)."""
+        return np.asarray(Image.fromarray(gray8).resize((self.size, self.size), Image.Resampling.BILINEAR))
 
 
 class ManifestError(ValueError):
@@ -196,15 +232,17 @@ def films_of(
     manifest: Manifest,
     records: Sequence[Record],
     *,
-    size: int,
+    look: Look,
     folder: Path,
     pool: Sequence[Record] = (),
     on_film: Callable[[int, int], object] | None = None,
 ) -> NDArray[np.uint8]:
-    """Films squashed to `size` × `size`, (N, size, size), decoded once and kept in `folder`.
+    """Films as squares (N, S, S), decoded once and kept in `folder`.
 
     Parameters
     ----------
+    look
+        How a film becomes its square, such as `Squash(224)`.
     pool
         Films that are decoded and kept together, `records` among them, so that several folds share one file.
     on_film
@@ -216,9 +254,9 @@ def films_of(
         If a film cannot be opened: which row names it, and why.
     """
     together = tuple(pool or records)
-    path = folder / f"films-{size}-{_key(manifest, together)}.npy"
+    path = folder / f"films-{look.name}-{_key(manifest, together)}.npy"
     if not path.exists():
-        _decode_into(path, manifest, together, size, on_film)
+        _decode_into(path, manifest, together, look, on_film)
     kept: NDArray[np.uint8] = np.load(path, mmap_mode="r")
     if together == tuple(records):
         return kept
@@ -242,16 +280,17 @@ def _decode_into(
     path: Path,
     manifest: Manifest,
     records: Sequence[Record],
-    size: int,
+    look: Look,
     on_film: Callable[[int, int], object] | None,
 ) -> None:
     """Whole or not at all; another process may do the same at the same time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(f".{os.getpid()}.part")
     try:
-        films = np.lib.format.open_memmap(aside, mode="w+", dtype=np.uint8, shape=(len(records), size, size))
+        shape = (len(records), look.size, look.size)
+        films = np.lib.format.open_memmap(aside, mode="w+", dtype=np.uint8, shape=shape)
         for i, record in enumerate(records):
-            films[i] = _opened(manifest, record, size)
+            films[i] = _opened(manifest, record, look)
             if on_film:
                 on_film(i + 1, len(records))
         films.flush()
@@ -260,9 +299,9 @@ def _decode_into(
         aside.unlink(missing_ok=True)
 
 
-def _opened(manifest: Manifest, record: Record, size: int) -> NDArray[np.uint8]:
+def _opened(manifest: Manifest, record: Record, look: Look) -> NDArray[np.uint8]:
     try:
-        return squashed(manifest.root / record.file, size)
+        return look(to_gray8(decode(manifest.root / record.file)))
     except (RefusedFilmError, OSError) as error:
         raise _cannot_be_opened(record, error) from error
 
@@ -272,12 +311,6 @@ def _cannot_be_opened(record: Record, error: Exception) -> ManifestError:
     return ManifestError(
         f"{record.file} (line {record.line}) cannot be opened: {why}. Mend the file or leave the row out"
     )
-
-
-def squashed(path: Path, size: int) -> NDArray[np.uint8]:
-    """One film as (size, size) uint8, resized as `Preprocessing.resize` does it."""
-    gray = Image.fromarray(to_gray8(decode(path)))
-    return np.asarray(gray.resize((size, size), Image.Resampling.BILINEAR))
 
 
 class FilmDataset(Dataset[tuple[Tensor, int]]):
@@ -296,14 +329,32 @@ class FilmDataset(Dataset[tuple[Tensor, int]]):
         return torch.from_numpy(np.array(self.films[index])).unsqueeze(0), self.labels[index]
 
 
-def balanced_weights(records: Sequence[Record], *, temper: float) -> list[float]:
-    """Chance of each film to be drawn: both classes alike, and within a class each source by n**temper.
+def balanced_weights(records: Sequence[Record], config: TrainConfig) -> list[float]:
+    """Chance of each film to be drawn (they sum to 1): both classes alike, within a class each stratum by n**temper.
 
-    Without it the network would see what the collection happens to hold: nearly one source for each label.
+    Without it the network would see what the collection happens to hold: nearly one source for each label, and few ill
+    films among those without COVID-19. No film is drawn more than `most_draws` times an epoch on average, unless its
+    class has too few films for that: then all of them alike.
     """
-    n = Counter((r.label, r.source) for r in records)
-    of_source = {key: count**temper for key, count in n.items()}
-    of_class: defaultdict[int, float] = defaultdict(float)
-    for (label, _), weight in of_source.items():
-        of_class[label] += weight
-    return [of_source[r.label, r.source] / of_class[r.label] / n[r.label, r.source] for r in records]
+    labels = np.array([r.label for r in records])
+    by_finding = config.strata == "finding"
+    keys = [(r.label, r.source, r.finding if by_finding else "") for r in records]
+    n = Counter(keys)
+    weights = np.array([n[key] ** (config.source_temper - 1) for key in keys])
+    cap = config.most_draws / (config.draws or len(records)) if config.most_draws else 1.0
+    for label in set(labels.tolist()):
+        weights[labels == label] = _capped(weights[labels == label], cap, share=1 / len(set(labels.tolist())))
+    return [float(weight) for weight in weights]
+
+
+def _capped(weights: NDArray[np.float64], cap: float, *, share: float) -> NDArray[np.float64]:
+    """Weights that sum to `share` without one above `cap`: what is cut off goes to the others in their proportion."""
+    weights = weights * share / weights.sum()
+    if cap * len(weights) <= share:
+        return np.full(len(weights), share / len(weights))
+    full = np.zeros(len(weights), dtype=bool)
+    while (over := (weights > cap) & ~full).any():
+        full |= over
+        weights[full] = cap
+        weights[~full] *= (share - cap * full.sum()) / weights[~full].sum()
+    return weights

@@ -14,7 +14,7 @@ from ml.data import Manifest, ManifestError, Record
 from ml.gate import FRONTAL
 from ml.images import RefusedFilmError, decode, to_gray8
 from ml.learned_gate import pooled
-from ml.predict import BATCH_SIZE, Predictor, look
+from ml.predict import BATCH_SIZE, Predictor, stages_of
 from ml.strangers import Gray, Random
 
 FIT, CALIBRATE, TEST = "fit", "calibrate", "test"
@@ -125,8 +125,8 @@ def _looked(
 
 
 def _features(predictor: Predictor, grays: Sequence[Gray]) -> NDArray[np.float32]:
-    images = predictor.images(grays, predictor.boxes(grays))  # (B, 3, S, S)
-    return pooled(look(predictor.network, images, device=predictor.device))
+    images = predictor.images(predictor.look(grays))  # (B, 3, S, S)
+    return pooled(stages_of(predictor.network, images, device=predictor.device))
 
 
 def subjects(manifest: Manifest, negatives: Path, *, sizes: Sizes, seed: int) -> Iterator[Subject]:

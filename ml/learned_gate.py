@@ -22,7 +22,6 @@ from ml.gate import FRONTAL, UNKNOWN
 
 PART = "gate"
 Features = NDArray[np.float32]  # (N, F)
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -136,14 +135,14 @@ class Gate:
         stranger: NDArray[np.float64] = np.maximum((odds - a) / b, (distances - c) / d)
         return stranger
 
-    def judge(self, features: Features, *, lungs: Sequence[Box | None] | None = None) -> list[Verdict]:
-        """A verdict a film. `lungs` are the boxes of a lung finder, None for a film in which it finds none."""
+    def judge(self, features: Features, *, has_lungs: Sequence[bool] | None = None) -> list[Verdict]:
+        """A verdict a film. `has_lungs` is what a lung finder says of each, where one was asked."""
         logits, odds, distances = self.logits(features), self.odds(features), self.distances(features)
         strangeness = self._stranger(odds, distances)
         return [
             Verdict(
                 reason=self._reason(
-                    logits[i], float(strangeness[i]), has_lungs=lungs is None or lungs[i] is not None
+                    logits[i], float(strangeness[i]), has_lungs=has_lungs is None or has_lungs[i]
                 ),
                 looks_like=self.classes[int(logits[i].argmax())],
                 strangeness=round(float(strangeness[i]), 4),

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from ml import augment, metrics
 from ml.config import AugmentConfig
-from ml.data import Manifest, Record, films_of
+from ml.data import Manifest, Record, Squash, films_of
 from ml.lungs import SIDE, LungFinder, LungNet, box_of, dice, lungs_of, standardised
 
 # Harder than for the network: the finder has to know lungs of sources whose masks nobody drew.
@@ -85,7 +85,7 @@ def fit(
     drawn = [r for r in manifest.of("train") if r.file in masks]
     if not drawn:
         raise ValueError(f"{manifest_path.name} names no lung mask (column lung_mask) of a train film")
-    films = films_of(manifest, drawn, size=SIDE, folder=cache)
+    films = films_of(manifest, drawn, look=Squash(SIDE), folder=cache)
     true = read_masks([masks[r.file][0] for r in drawn])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -100,7 +100,7 @@ def fit(
     _learn(network, [(films, true)], config.steps, config, generator, tell)
     others = _others(manifest, masks, config)
     if config.more_steps and others:
-        looked_at = films_of(manifest, others, size=SIDE, folder=cache)
+        looked_at = films_of(manifest, others, look=Squash(SIDE), folder=cache)
         own = _own_masks(LungFinder(network), looked_at)
         sets = [(films, true), own] if len(own[0]) else [(films, true)]
         _learn(network, sets, config.more_steps, config, generator, lambda n: tell(config.steps + n))
@@ -196,7 +196,7 @@ def measure(finder: LungFinder, manifest_path: Path, *, cache: Path, split: str 
     """Dice on the masks of a split by kind of mask, and how many films of each source get no plausible box."""
     manifest, masks = Manifest.load(manifest_path), masks_of(manifest_path)
     records = manifest.of(split)
-    films = films_of(manifest, records, size=SIDE, folder=cache)
+    films = films_of(manifest, records, look=Squash(SIDE), folder=cache)
     found = finder.masks(films)
     by_kind: dict[str, list[float]] = {}
     groups: dict[str, list[str]] = {}

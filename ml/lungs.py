@@ -11,11 +11,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from scipy import ndimage
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ml import checkpoint
+from ml.preprocessing import Box
 
 PART = "lungs"
 SIDE = 128  # pixels; a lung's outline is wanted, not its vessels
@@ -25,9 +28,6 @@ MIN_AREA, MAX_AREA = 0.08, 0.75
 MIN_SIDE = 0.3
 MIN_LESSER_LUNG = 0.15  # of both: one lung may be white, but something of it is found
 MARGIN = 0.08  # of the box's side, added around it
-
-Box = tuple[float, float, float, float]  # left, top, right, bottom as shares of the film
-WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 
 class LungNet(nn.Module):
@@ -93,13 +93,37 @@ class LungFinder:
         tensors = checkpoint.load_part(path, PART)
         return cls.from_tensors(tensors) if tensors else None
 
+    @classmethod
+    def read(cls, path: Path) -> "LungFinder":
+        """The finder of a file that `write` wrote, or of a checkpoint.
+
+        Raises
+        ------
+        CheckpointError
+            If the file holds no lung finder.
+        """
+        try:
+            tensors = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise checkpoint.CheckpointError(
+                f"{path.name} is no readable safetensors file: {error}"
+            ) from error
+        if any(name.startswith(f"{PART}:") for name in tensors):
+            tensors = checkpoint.load_part(path, PART)
+        return cls.from_tensors(tensors)
+
+    def write(self, path: Path) -> None:
+        """Keep the finder in a file of its own, with the numbers that a checkpoint would hold."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(checkpoint.as_stored(self.network.state_dict()), path)
+
     @torch.no_grad()
     def masks(self, films: NDArray[np.uint8]) -> NDArray[np.float32]:
         """How likely each pixel is lung, 0 … 1: films (N, S, S) uint8 → (N, S, S) float32 of the same side."""
         side = films.shape[1]
         masks = []
         for part in np.array_split(films, max(1, len(films) // 32)):
-            small = np.stack([_resized(film) for film in part])  # (B, 128, 128)
+            small = np.stack([resized(film) for film in part])  # (B, 128, 128)
             x = standardised(torch.from_numpy(small).unsqueeze(1).float() / 255)
             logits = self.network(x)  # (B, 1, 128, 128)
             whole = F.interpolate(logits, size=(side, side), mode="bilinear", align_corners=False)
@@ -108,11 +132,12 @@ class LungFinder:
 
     def box(self, gray8: NDArray[np.uint8]) -> Box | None:
         """The lungs' box on a film of any shape (H, W), with its margin; None if the finder is not to be believed."""
-        (mask,) = self.masks(_resized(gray8)[np.newaxis])
+        (mask,) = self.masks(resized(gray8)[np.newaxis])
         return box_of(mask)
 
 
-def _resized(gray8: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def resized(gray8: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A film (H, W) as the finder takes it, (128, 128)."""
     if gray8.shape == (SIDE, SIDE):
         return gray8
     return np.asarray(Image.fromarray(gray8).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
@@ -136,8 +161,8 @@ def box_of(mask: NDArray[np.float32], *, margin: float = MARGIN) -> Box | None:
         return None
     rows, columns = np.flatnonzero(lungs.any(axis=1)), np.flatnonzero(lungs.any(axis=0))
     height, width = lungs.shape
-    left, right = columns[0] / width, (columns[-1] + 1) / width
-    top, bottom = rows[0] / height, (rows[-1] + 1) / height
+    left, right = float(columns[0]) / width, float(columns[-1] + 1) / width
+    top, bottom = float(rows[0]) / height, float(rows[-1] + 1) / height
     if (
         min(right - left, bottom - top) < MIN_SIDE
         or _lesser_share(lungs, (left + right) / 2) < MIN_LESSER_LUNG

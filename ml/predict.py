@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ml import checkpoint, explain
+from ml.checkpoint import Checkpoint, CheckpointError
 from ml.finding import Finding, finding_of
 from ml.images import Film, to_gray8
 from ml.learned_gate import Gate, Verdict, pooled
+from ml.lungs import LungFinder
 from ml.model import COVIDNet
 from ml.preprocessing import WHOLE, Box
+from ml.sight import Glance, Sight
 
 __all__ = ["Answer", "Finding", "Predictor", "Verdict", "finding_of"]
 
@@ -74,6 +77,7 @@ class Predictor:
         self.header, network = checkpoint.load(Path(path))
         self.network = network.to(self.device)
         self.gate = Gate.of(Path(path), self.header)
+        self.sight = _sight(Path(path), self.header)
 
     def __call__(self, films: Sequence[Film], *, maps_below: bool = False) -> list[Answer]:
         """Answer for any number of films, in their order.
@@ -86,25 +90,31 @@ class Predictor:
             answers += self._answer(grays[start : start + BATCH_SIZE], maps_below=maps_below)
         return answers
 
-    def boxes(self, grays: Sequence[NDArray[np.uint8]]) -> list[Box]:
-        """What of each film (H, W) the network looks at."""
-        return [WHOLE] * len(grays)
+    def look(
+        self, grays: Sequence[NDArray[np.uint8]], *, masks: NDArray[np.float32] | None = None
+    ) -> list[Glance]:
+        """What the network is shown of films (H, W) uint8; `masks` as in `Sight.look`."""
+        return self.sight.look(grays, masks=masks)
 
-    def images(self, grays: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]) -> NDArray[np.float32]:
+    def images(self, glances: Sequence[Glance]) -> NDArray[np.float32]:
         """The network's input, (B, 3, S, S)."""
-        apply = self.header.preprocessing.apply
-        return np.stack([apply(gray, box=box) for gray, box in zip(grays, boxes, strict=True)])
+        return np.stack([self.header.preprocessing.normalise(glance.square) for glance in glances])
 
     def _answer(self, grays: Sequence[NDArray[np.uint8]], *, maps_below: bool) -> list[Answer]:
-        boxes = self.boxes(grays)
-        stages = look(self.network, self.images(grays, boxes), device=self.device)
+        glances = self.look(grays)
+        stages = stages_of(self.network, self.images(glances), device=self.device)
         probabilities, cams = measured(self.network, stages[1])
-        verdicts = self.gate.judge(pooled(stages)) if self.gate else [None] * len(grays)
+        verdicts = self._verdicts(stages, glances)
         answers = [
-            self._answer_of(float(p), cam if np.ptp(gray) else None, box, maps_below=maps_below)
-            for p, cam, gray, box in zip(probabilities, cams, grays, boxes, strict=True)
+            self._answer_of(float(p), cam if np.ptp(gray) else None, glance.box, maps_below=maps_below)
+            for p, cam, gray, glance in zip(probabilities, cams, grays, glances, strict=True)
         ]
         return [replace(answer, gate=said) for answer, said in zip(answers, verdicts, strict=True)]
+
+    def _verdicts(self, stages: tuple[Tensor, Tensor], glances: Sequence[Glance]) -> Sequence[Verdict | None]:
+        if self.gate is None:
+            return [None] * len(glances)
+        return self.gate.judge(pooled(stages), has_lungs=[glance.has_lungs for glance in glances])
 
     def _answer_of(
         self, probability: float, cam: NDArray[np.float32] | None, box: Box, *, maps_below: bool
@@ -112,6 +122,13 @@ class Predictor:
         header = self.header
         finding = finding_of(probability, band_low=header.band_low, band_high=header.band_high)
         return Answer(probability, finding, cam if maps_below or finding != "below" else None, box)
+
+
+def _sight(path: Path, header: Checkpoint) -> Sight:
+    try:
+        return Sight(header.preprocessing, LungFinder.of(path))
+    except ValueError as error:
+        raise CheckpointError(f"{path.name}: {error}") from error
 
 
 def best_device() -> str:
@@ -123,11 +140,11 @@ def measure(
     network: COVIDNet, images: NDArray[np.float32], *, device: torch.device | str = "cpu"
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """Preprocessed images (B, 3, S, S) → probabilities of COVID-19 (B) and raw maps (B, h, w)."""
-    return measured(network, look(network, images, device=device)[1])
+    return measured(network, stages_of(network, images, device=device)[1])
 
 
 @torch.no_grad()
-def look(
+def stages_of(
     network: COVIDNet, images: NDArray[np.float32], *, device: torch.device | str = "cpu"
 ) -> tuple[Tensor, Tensor]:
     """Preprocessed images (B, 3, S, S) → the backbone's last two maps, (B, D3, 2h, 2w) and (B, D, h, w)."""

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,11 @@ class Preprocessing:
     size: int = 224
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    region: Literal["film", "lungs"] = "film"  # what the network is shown, see ml/sight.py
+
+    def __post_init__(self) -> None:
+        if self.region not in ("film", "lungs"):
+            raise ValueError(f"a network is shown the film or the lungs, not {self.region!r}")
 
     @property
     def version(self) -> str:

@@ -45,8 +45,9 @@ def see(
     for start in range(0, len(records), BATCH_SIZE):
         grays = [to_gray8(decode(manifest.root / r.file)) for r in records[start : start + BATCH_SIZE]]
         shapes += [(gray.shape[1], gray.shape[0]) for gray in grays]
-        boxes += predictor.boxes(grays)
-        images = predictor.images(grays, boxes[start:])
+        glances = predictor.look(grays)
+        boxes += [glance.box for glance in glances]
+        images = predictor.images(glances)
         parts.append((images, *measure(predictor.network, images, device=predictor.device)))
         for _ in grays:
             if on_film:

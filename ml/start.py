@@ -34,9 +34,7 @@ def fresh(task: "Task", films: NDArray[np.uint8], records: Sequence[Record]) -> 
     network.to(task.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if isinstance(network.aggregate, NetVLAD):
         generator = torch.Generator().manual_seed(task.config.seed)
-        weights = torch.tensor(
-            balanced_weights(records, temper=task.config.source_temper), dtype=torch.float64
-        )
+        weights = torch.tensor(balanced_weights(records, task.config), dtype=torch.float64)
         n_films = min(_KMEANS_FILMS, len(records))
         chosen = torch.multinomial(weights, n_films, replacement=False, generator=generator)
         centres, alpha = clusters_of(task, network, films[np.sort(chosen.numpy())])

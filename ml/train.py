@@ -14,16 +14,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import BatchSampler, RandomSampler, Sampler, WeightedRandomSampler
 
-from ml import augment, checkpoint, distributed, metrics, resume, start
+from ml import augment, checkpoint, distributed, lungs, metrics, resume, start
 from ml.checkpoint import Checkpoint
 from ml.config import ModelConfig, TrainConfig
 from ml.data import FilmDataset, Manifest, Record, balanced_weights, films_of
 from ml.distributed import Team
+from ml.lungs import LungFinder
 from ml.memory import Portion
 from ml.model import COVIDNet
 from ml.predict import measure
 from ml.preprocessing import Preprocessing
 from ml.provenance import commit_of_code, provenance_of
+from ml.sight import Sight
 
 HEATMAP_PERCENTILE = 99  # of the maps' heights over validation films that get a map: few are cut at the top
 
@@ -55,10 +57,18 @@ class Task:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     device: str = "cpu"
     pool: tuple[Record, ...] = ()  # films that are decoded together with these: those of all folds
+    finder: LungFinder | None = None  # of the lungs; it travels with the network
 
     def __post_init__(self) -> None:
         if self.model.pretrained and self.weights is None:
             raise ValueError("this row starts from a pre-trained backbone: name its weights")
+        if self.preprocessing.region == "lungs" and self.finder is None:
+            raise ValueError("the network is to be shown lungs alone: name a lung finder")
+
+    @property
+    def sight(self) -> Sight:
+        """What the network is shown of a film."""
+        return Sight(self.preprocessing, self.finder)
 
     @property
     def state(self) -> Path:
@@ -73,7 +83,7 @@ class Task:
     @property
     def identity(self) -> str:
         """What a stopped run must share with this one to go on."""
-        return repr((self.model, self.config, self.manifest.sha256, self.preprocessing))
+        return repr((self.model, self.config, self.manifest.sha256, self.preprocessing, self.sight.name))
 
 
 @dataclass
@@ -143,8 +153,8 @@ def fit(
 def _films(
     task: Task, records: Sequence[Record], on_film: Callable[[int, int], object] | None
 ) -> NDArray[np.uint8]:
-    size, folder = task.preprocessing.size, task.cache
-    return films_of(task.manifest, records, size=size, folder=folder, pool=task.pool, on_film=on_film)
+    look, folder = task.sight, task.cache
+    return films_of(task.manifest, records, look=look, folder=folder, pool=task.pool, on_film=on_film)
 
 
 def _begun(
@@ -170,7 +180,7 @@ def train_one_epoch(
     epoch: int,
     on_step: Callable[[int, int], object] | None = None,
 ) -> float:
-    """Go once through as many films as there are; the mean loss. What is drawn depends on seed and epoch alone."""
+    """Go through as many films as there are, or `draws`; the mean loss. Seed and epoch alone say what is drawn."""
     config, team = run.task.config, run.team
     seed = config.seed * 1_000 + epoch
     generator = torch.Generator().manual_seed(seed)
@@ -255,10 +265,11 @@ def rate_at(step: int, steps: int, config: TrainConfig) -> float:
 
 
 def _sampler(records: Sequence[Record], config: TrainConfig, generator: torch.Generator) -> Sampler[int]:
+    n = config.draws or len(records)
     if not config.balanced:
-        return RandomSampler(records, generator=generator)
-    weights = balanced_weights(records, temper=config.source_temper)
-    return WeightedRandomSampler(weights, num_samples=len(records), generator=generator)
+        return RandomSampler(records, num_samples=n, generator=generator)
+    weights = balanced_weights(records, config)
+    return WeightedRandomSampler(weights, num_samples=n, generator=generator)
 
 
 def _optimiser(network: COVIDNet, config: TrainConfig) -> torch.optim.Optimizer:
@@ -318,7 +329,8 @@ def _finish(
         row=task.row,
         provenance=provenance,
     )
-    checkpoint.save(task.checkpoint, saved, network)
+    parts = {lungs.PART: task.finder.network.state_dict()} if task.finder else {}
+    checkpoint.save(task.checkpoint, saved, network, parts=parts)
     return task.checkpoint
 
 

@@ -13,12 +13,13 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ml.commands import options
-from ml.config import PAPER_RECIPE, PRETRAINED, ROWS, TrainConfig
+from ml.config import LUNGS_RECIPE, PAPER_RECIPE, PRETRAINED, ROWS, TrainConfig
 
 if TYPE_CHECKING:  # torch takes its time to load, and --help does not need it
     from ml.train import Progress, Task
 
 log = logging.getLogger("ml")
+RECIPES = {"lungs": LUNGS_RECIPE, "plain": TrainConfig(), "paper": PAPER_RECIPE}
 Count = Callable[[int, int], None]
 
 
@@ -40,8 +41,12 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--weights", type=Path, help="safetensors file of the pre-trained backbone")
     parser.add_argument("--pretrained-on", default="", help="what these weights were trained on")
-    parser.add_argument("--paper", action="store_true", help="the paper's recipe to the letter")
+    words = "lungs (short, much varied), plain, or the paper to the letter (default: lungs with --lungs, else plain)"
+    parser.add_argument("--recipe", choices=RECIPES, help=words)
     parser.add_argument("--epochs", type=int)
+    parser.add_argument("--draws", type=int, help="films of an epoch (default: as many as there are)")
+    words = "show the network lungs alone, as this finder finds them (a file of `ml lungs`, or a checkpoint with one)"
+    parser.add_argument("--lungs", type=Path, metavar="FILE", help=words)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--size", type=int, default=224, help="side of the input in pixels (default: 224)")
@@ -51,27 +56,30 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
 def task_of(arguments: argparse.Namespace) -> "Task":
     """What these options ask for."""
     from ml.data import Manifest
+    from ml.lungs import LungFinder
     from ml.preprocessing import Preprocessing
     from ml.train import Task
 
     asked = {
         name: value
-        for name in ("epochs", "seed", "threads")
+        for name in ("epochs", "draws", "seed", "threads")
         if (value := getattr(arguments, name)) is not None
     }
-    if min(arguments.size, asked.get("epochs", 1)) < 1:
-        raise ValueError("--size and --epochs are counts of at least 1")
+    if min(arguments.size, asked.get("epochs", 1), asked.get("draws", 1)) < 1:
+        raise ValueError("--size, --epochs and --draws are counts of at least 1")
     weights, pretrained_on = _weights(arguments)
+    finder = LungFinder.read(arguments.lungs) if arguments.lungs else None
     return Task(
         manifest=Manifest.load(arguments.manifest),
         model=ROWS[arguments.row],
-        config=replace(PAPER_RECIPE if arguments.paper else TrainConfig(), **asked),
+        config=replace(RECIPES[arguments.recipe or ("lungs" if finder else "plain")], **asked),
         folder=arguments.folder,
         cache=arguments.cache or arguments.folder / "cache",
         row=arguments.row,
         weights=weights,
         pretrained_on=pretrained_on,
-        preprocessing=Preprocessing(size=arguments.size),
+        preprocessing=Preprocessing(size=arguments.size, region="lungs" if finder else "film"),
+        finder=finder,
         device=arguments.device,
     )
 

@@ -78,10 +78,14 @@ const KEYS = {
   ArrowRight: () => large.open && turn(1),
   ArrowLeft: () => large.open && turn(-1),
   m: () => document.activeElement?.closest(".card")?.querySelector(".one").click(),
-  Enter: () => document.activeElement?.matches(".card") && enlarge(document.activeElement),
 };
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (event.key === "Enter" && event.target.matches(".card")) {
+    event.preventDefault(); // else the button that the dialog puts the focus on is pressed by the same key
+    enlarge(event.target);
+    return;
+  }
   const radio = event.target.matches("input[type=radio]") && event.key.startsWith("Arrow");
   if (radio || !Object.hasOwn(KEYS, event.key)) return;
   KEYS[event.key]();

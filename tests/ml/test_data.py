@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from ml.data import FilmDataset, Manifest, ManifestError, balanced_weights, films_of, leaks_of
+from ml.config import TrainConfig
+from ml.data import FilmDataset, Manifest, ManifestError, Squash, balanced_weights, films_of, leaks_of
 from ml.images import decode, to_gray8
 from ml.preprocessing import Preprocessing
 
@@ -104,13 +105,21 @@ def test_films_are_kept_as_they_will_be_served(tiny_manifest: Path, tmp_path: Pa
     records = films.of("val")
     counted: list[int] = []
     kept = films_of(
-        films, records, size=224, folder=tmp_path / "cache", on_film=lambda done, of: counted.append(done)
+        films,
+        records,
+        look=Squash(224),
+        folder=tmp_path / "cache",
+        on_film=lambda done, of: counted.append(done),
     )
     served = Preprocessing().resize(to_gray8(decode(films.root / records[3].file)))
     np.testing.assert_array_equal(kept[3], served)
     assert len(counted) == len(records)
     films_of(
-        films, records, size=224, folder=tmp_path / "cache", on_film=lambda done, of: counted.append(done)
+        films,
+        records,
+        look=Squash(224),
+        folder=tmp_path / "cache",
+        on_film=lambda done, of: counted.append(done),
     )
     assert len(counted) == len(records)  # the second time they come from the disk
     assert [p.suffix for p in (tmp_path / "cache").iterdir()] == [".npy"]
@@ -120,14 +129,14 @@ def test_a_film_that_cannot_be_opened_leaves_no_half_made_cache(tmp_path: Path) 
     (tmp_path / "a.png").write_bytes(b"no film")
     films = Manifest.load(manifest(tmp_path, "a.png,covid,train,p1"))
     with pytest.raises(ManifestError, match=r"a\.png \(line 2\) cannot be opened: Not a PNG"):
-        films_of(films, films.records, size=32, folder=tmp_path / "cache")
+        films_of(films, films.records, look=Squash(32), folder=tmp_path / "cache")
     assert not list((tmp_path / "cache").glob("*.npy"))
 
 
 def test_a_dataset_gives_films_with_their_labels(tiny_manifest: Path, tmp_path: Path) -> None:
     films = Manifest.load(tiny_manifest)
     records = films.of("train")
-    dataset = FilmDataset(films_of(films, records, size=32, folder=tmp_path), records)
+    dataset = FilmDataset(films_of(films, records, look=Squash(32), folder=tmp_path), records)
     film, label = dataset[5]
     assert (film.shape, film.dtype, label) == ((1, 32, 32), torch.uint8, records[5].label)
     assert len(dataset) == len(records)
@@ -142,9 +151,11 @@ def test_both_classes_are_drawn_alike_and_sources_by_their_tempered_number(tmp_p
     lines += [f"c{i}.png,noncovid,train,big" for i in range(3)]
     films = Manifest.load(manifest(tmp_path, *lines, columns="file,label,split,source_slug"))
     share: defaultdict[tuple[int, str], float] = defaultdict(float)
-    for record, weight in zip(films.records, balanced_weights(films.records, temper=0.5), strict=True):
+    for record, weight in zip(
+        films.records, balanced_weights(films.records, TrainConfig(source_temper=0.5)), strict=True
+    ):
         share[record.label, record.source] += weight
-    assert share == pytest.approx({(1, "big"): 4 / 6, (1, "small"): 2 / 6, (0, "big"): 1.0})
+    assert share == pytest.approx({(1, "big"): 2 / 6, (1, "small"): 1 / 6, (0, "big"): 1 / 2})
 
 
 def test_the_real_manifest_is_sound(data_folder: Path) -> None:
@@ -157,3 +168,51 @@ def test_the_real_manifest_is_sound(data_folder: Path) -> None:
         ("test", 1): 98,
         ("test", 0): 2978,
     }
+
+
+def films_by_finding(tmp_path: Path) -> Manifest:
+    """Noncovid: 40 well films of one source, 4 ill ones of it, 2 of another; covid: 20 films of one source."""
+    rows = [f"n{i}.png,noncovid,train,p{i},well,hill" for i in range(40)]
+    rows += [f"i{i}.png,noncovid,train,q{i},ill,hill" for i in range(4)]
+    rows += [f"h{i}.png,noncovid,train,r{i},ill,harbour" for i in range(2)]
+    rows += [f"c{i}.png,covid,train,s{i},,bay" for i in range(20)]
+    head = "file,label,split,patient_id,finding,source_slug"
+    (tmp_path / "f.csv").write_text("\n".join([head, *rows]) + "\n")
+    return Manifest.load(tmp_path / "f.csv")
+
+
+def test_findings_are_evened_out_within_their_class(tmp_path: Path) -> None:
+    records = films_by_finding(tmp_path).records
+    config = TrainConfig(strata="finding", source_temper=0.0)
+    weights = np.array(balanced_weights(records, config))
+    share: defaultdict[tuple[str, str], float] = defaultdict(float)
+    for record, weight in zip(records, weights, strict=True):
+        share[record.source, record.finding] += weight
+    sixth, half = pytest.approx(1 / 6), pytest.approx(1 / 2)
+    assert share == {
+        ("hill", "well"): sixth,
+        ("hill", "ill"): sixth,
+        ("harbour", "ill"): sixth,
+        ("bay", ""): half,
+    }
+
+
+def test_no_film_is_drawn_more_often_than_it_may(tmp_path: Path) -> None:
+    records = films_by_finding(tmp_path).records
+    config = TrainConfig(strata="finding", source_temper=0.0, draws=100, most_draws=4.0)
+    weights = np.array(balanced_weights(records, config))
+    labels, sources = np.array([r.label for r in records]), np.array([r.source for r in records])
+    assert weights.max() <= 0.04 + 1e-12
+    assert [weights[labels == label].sum() for label in (0, 1)] == pytest.approx([0.5, 0.5])
+    assert weights[sources == "harbour"] == pytest.approx(0.04)  # a sixth would have been 0.083 each
+    well, ill = (
+        weights[[r.source == "hill" and r.finding == f for r in records]].sum() for f in ("well", "ill")
+    )
+    assert (well, ill) == pytest.approx((0.5 - 0.08 - 0.16, 0.16))  # the four ill films meet the limit next
+
+
+def test_a_class_with_too_few_films_draws_them_alike(tmp_path: Path) -> None:
+    records = films_by_finding(tmp_path).records
+    weights = np.array(balanced_weights(records, TrainConfig(draws=100, most_draws=0.5)))
+    labels = np.array([r.label for r in records])
+    assert weights[labels == 1] == pytest.approx(0.5 / 20) and weights[labels == 0] == pytest.approx(0.5 / 46)

@@ -106,10 +106,9 @@ def test_what_is_far_from_every_good_film_and_has_no_name_is_unknown(tmp_path: P
 
 def test_a_film_in_which_no_lungs_are_found_is_named_and_other_reasons_come_first() -> None:
     features = np.zeros((2, 768), dtype=np.float32)
-    box = (0.1, 0.1, 0.9, 0.9)
     passing, lateral = checkpoints.tiny_gate(reason=""), checkpoints.tiny_gate(reason="lateral")
-    assert [v.reason for v in passing.judge(features, lungs=[box, None])] == ["", "no_lungs"]
-    assert [v.reason for v in lateral.judge(features, lungs=[box, None])] == ["lateral", "lateral"]
+    assert [v.reason for v in passing.judge(features, has_lungs=[True, False])] == ["", "no_lungs"]
+    assert [v.reason for v in lateral.judge(features, has_lungs=[True, False])] == ["lateral", "lateral"]
 
 
 def test_the_file_gives_back_the_gate_that_was_rounded_for_it(tmp_path: Path) -> None:

@@ -24,12 +24,14 @@ def test_the_table_equals_the_transforms_of_torchvision() -> None:
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
+@settings(deadline=None)
 @given(st.floats(-0.5, 223.5), st.floats(-0.5, 223.5), SIDES, SIDES)
 def test_there_and_back_is_the_same_place(x: float, y: float, width: int, height: int) -> None:
     there = Preprocessing().to_source((x, y), width, height)
     assert Preprocessing().from_source(there, width, height) == pytest.approx((x, y), abs=1e-9)
 
 
+@settings(deadline=None)
 @given(SIDES, SIDES)
 def test_corners_lie_on_corners(width: int, height: int) -> None:
     assert Preprocessing().to_source((-0.5, -0.5), width, height) == (-0.5, -0.5)
@@ -81,6 +83,7 @@ def boxes(draw: st.DrawFn, *, reach: float = 0.3) -> tuple[float, float, float, 
     return x0, y0, x1, y1
 
 
+@settings(deadline=None)
 @given(st.floats(-0.5, 223.5), st.floats(-0.5, 223.5), SIDES, SIDES, boxes())
 def test_there_and_back_is_the_same_place_in_any_box(
     x: float, y: float, width: int, height: int, box: tuple[float, float, float, float]
@@ -89,6 +92,7 @@ def test_there_and_back_is_the_same_place_in_any_box(
     assert Preprocessing().from_source(there, width, height, box=box) == pytest.approx((x, y), abs=1e-8)
 
 
+@settings(deadline=None)
 @given(SIDES, SIDES, boxes())
 def test_corners_of_the_input_lie_on_corners_of_the_box(
     width: int, height: int, box: tuple[float, float, float, float]

@@ -12,7 +12,7 @@ from torch import Generator
 
 from ml import augment, checkpoint, start, train
 from ml.config import PAPER_RECIPE, AugmentConfig, ModelConfig, TrainConfig
-from ml.data import Manifest, ManifestError, films_of
+from ml.data import Manifest, ManifestError, Squash, films_of
 from ml.images import decode
 from ml.model import NetVLAD
 from ml.predict import Predictor
@@ -255,7 +255,9 @@ def test_a_pretrained_run_starts_from_its_weights(tiny_manifest: Path, cache: Pa
         pretrained_on="noise",
     )
     records = started.manifest.of("train")
-    network = start.fresh(started, films_of(started.manifest, records, size=64, folder=cache), records)
+    network = start.fresh(
+        started, films_of(started.manifest, records, look=Squash(64), folder=cache), records
+    )
     assert all(torch.equal(network.backbone.state_dict()[name], tensor) for name, tensor in backbone.items())
 
 
@@ -264,7 +266,7 @@ def test_netvlad_starts_at_centres_of_real_descriptors(
 ) -> None:
     started = task(tiny_manifest, tmp_path, cache)
     records = started.manifest.of("train")
-    films = films_of(started.manifest, records, size=64, folder=cache)
+    films = films_of(started.manifest, records, look=Squash(64), folder=cache)
     network = start.fresh(started, films, records).eval()
     assert isinstance(network.aggregate, NetVLAD)
     with torch.no_grad():
