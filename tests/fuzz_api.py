@@ -183,9 +183,8 @@ def _run(folder: Path, *, examples: int, seed: int) -> int:
     for label, operation in operations(document()).items():
         with transaction.atomic():
             world = objects()
-            answers = ask(
-                operation, secret=world["secret"], pk=named(operation, world), examples=examples, seed=seed
-            )
+            secret = world_of(operation.path, world)["secret"]
+            answers = ask(operation, secret=secret, pk=named(operation, world), examples=examples, seed=seed)
             transaction.set_rollback(True)
         sys.stdout.write(f"{label}: {dict(sorted(answers.items()))}\n")
         asked += answers.total()
