@@ -112,6 +112,18 @@ def clearable_instance_for(user: Viewer, pk: uuid.UUID) -> Instance:
     return instance
 
 
+def may_assess_anyway(user: Viewer) -> bool:
+    """Who has a film analysed that the AI does not look at: who reads films and can tell what the score is worth."""
+    return isinstance(user, User) and user.is_radiologist
+
+
+def overridable_instance_for(user: Viewer, pk: uuid.UUID) -> Instance:
+    instance = instance_for(user, pk)
+    if not may_assess_anyway(user):
+        raise PermissionDenied(texts.ONLY_RADIOLOGISTS)
+    return instance
+
+
 def user_for(viewer: Viewer, pk: int) -> User:
     """Any account, for administrators alone."""
     require_administrator(viewer)

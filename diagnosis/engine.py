@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ml.checkpoint import Header
     from ml.film import DicomFacts, Film, Window
     from ml.formats import RefusedFilmError
+    from ml.learned_gate import Verdict
     from ml.predict import Predictor
     from ml.preprocessing import Box
 
@@ -76,7 +77,10 @@ class Stored:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the network says of one film; `cam` is the raw map (rows, columns) of `box`, None below the band."""
+    """What the network says of one film; `cam` is the raw map (rows, columns) of `box`, None below the band.
+
+    `gate` is None for a checkpoint without an input gate. What it says is no more than said: the score is there, too.
+    """
 
     probability: float
     finding: str
@@ -84,6 +88,7 @@ class Answer:
     duration_ms: float
     precision: str
     box: Box = (0.0, 0.0, 1.0, 1.0)
+    gate: Verdict | None = None
 
 
 # --- the way in ---
@@ -401,4 +406,5 @@ def _answer(answer: Any, predictor: Predictor, duration_ms: float) -> Answer:
         duration_ms=duration_ms,
         precision=predictor.precision,
         box=answer.box,
+        gate=answer.gate,
     )

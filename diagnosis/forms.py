@@ -23,6 +23,7 @@ SHOW = [
     (Finding.BELOW, "No COVID-19 pattern"),
     ("waiting", "Not analysed yet"),
     ("failed", "Analysis failed"),
+    ("not_assessed", "Not assessed"),
 ]
 
 

@@ -37,18 +37,19 @@ class ConflictStatus:
 
 
 class JobStatus:
-    """queued ──► running ──► succeeded | failed, and back to queued when the worker is lost (the sweeper only)"""
+    """queued ──► running ──► succeeded | failed | not_assessed; back to queued when the worker is lost (the sweeper)"""
 
     QUEUED = "queued"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    NOT_ASSESSED = "not_assessed"  # the input gate of the checkpoint turned the film away
     CANCELLING = "cancelling"
     CANCELLED = "cancelled"
 
     TRANSITIONS: Transitions = {
         QUEUED: (RUNNING, CANCELLED),
-        RUNNING: (SUCCEEDED, FAILED, QUEUED, CANCELLING),
+        RUNNING: (SUCCEEDED, FAILED, NOT_ASSESSED, QUEUED, CANCELLING),
         CANCELLING: (CANCELLED,),
     }
     WAITING = (QUEUED, RUNNING)

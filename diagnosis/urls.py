@@ -8,6 +8,7 @@ from diagnosis.api.urls import urlpatterns as api
 from diagnosis.views import (
     account,
     acknowledgement,
+    assessment,
     exports,
     identity,
     media,
@@ -46,6 +47,7 @@ urlpatterns = [
     path("instances/<uuid:pk>/pixels/", media.pixels, name="instance-pixels"),
     path("instances/<uuid:pk>/dicom/", media.dicom, name="instance-dicom"),
     path("instances/<uuid:pk>/text-clearance/", text_clearance.change, name="instance-text-clearance"),
+    path("instances/<uuid:pk>/assessment/", assessment.change, name="instance-assessment"),
     path("predictions/<uuid:pk>/heatmap/", media.heatmap, name="prediction-heatmap"),
     path("forgotten/", people.forgotten, name="forgotten"),
     path("password-link/", people.set_password, name="password-link"),

@@ -1,9 +1,11 @@
 """The backbones of the paper up to their last convolution: an image (B, 3, 224, 224) → a map (B, D, 7, 7).
 
-SqueezeNet's map is 13 × 13. Parameter names are those of torchvision and of timm, so that published weights fit.
+On the way lies the last map of the resolution before: (B, D3, 14, 14), which the input gate looks at, too.
+SqueezeNet's maps are 13 × 13 and 27 × 27. Parameter names are those of torchvision and of timm,
+so that published weights fit.
 """
 
-from collections import OrderedDict
+from collections.abc import Iterable
 from pathlib import Path
 
 import torchvision
@@ -26,7 +28,29 @@ class WeightsError(ValueError):
     """Pre-trained weights that do not fit the backbone; says which."""
 
 
-def build(name: Backbone) -> nn.Module:
+class Staged(nn.Module):
+    """A backbone that can also show the map before its last loss of resolution."""
+
+    def stages(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The last map of the resolution before the last, and what `forward` gives."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.stages(x)[1]
+
+
+def _in_stages(steps: Iterable[nn.Module], x: Tensor) -> tuple[Tensor, Tensor]:
+    """Take steps one after the other: the map before the last change of resolution, and the last map."""
+    before = x
+    for step in steps:
+        after: Tensor = step(x)
+        if after.shape[2:] != x.shape[2:]:
+            before = x
+        x = after
+    return before, x
+
+
+def build(name: Backbone) -> Staged:
     """Make a backbone with random weights.
 
     Raises
@@ -78,23 +102,28 @@ def _some(names: list[str], what: str) -> str:
     return f"{len(names)} tensors {what}, such as {names[0]}. " if names else ""
 
 
-class _Sequence(nn.Sequential):
+class _Sequence(Staged):
     """The children of a network in their order, less some."""
 
     def __init__(self, network: nn.Module, *, skip: tuple[str, ...]) -> None:
-        super().__init__(OrderedDict((n, child) for n, child in network.named_children() if n not in skip))
+        super().__init__()
+        for name, child in network.named_children():
+            if name not in skip:
+                self.add_module(name, child)
+
+    def stages(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return _in_stages(self.children(), x)
 
 
-class _Features(nn.Module):
+class _Features(Staged):
     """Keeps torchvision's prefix `features.`."""
 
     def __init__(self, features: nn.Module) -> None:
         super().__init__()
         self.features = features
 
-    def forward(self, x: Tensor) -> Tensor:
-        features: Tensor = self.features(x)
-        return features
+    def stages(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return _in_stages(self.features.children(), x)
 
 
 class _Block(nn.Module):
@@ -156,7 +185,7 @@ def _depthwise(width: int, kernel: int, stride: int) -> nn.Conv2d:
     return _SameConv2d(width, width, kernel, stride=stride, groups=width, bias=False)
 
 
-class EfficientNetLite0(nn.Module):
+class EfficientNetLite0(Staged):
     """EfficientNet-Lite0 without its classifier, with the names of timm's `tf_efficientnet_lite0`."""
 
     # blocks, expansion, kernel, stride, width: the table of Tan & Le 2019, Lite0 without squeeze-and-excitation
@@ -187,7 +216,6 @@ class EfficientNetLite0(nn.Module):
         self.conv_head = nn.Conv2d(320, 1280, 1, bias=False)
         self.bn2 = _norm(1280)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = nn.functional.relu6(self.bn1(self.conv_stem(x)))
-        x = self.blocks(x)
-        return nn.functional.relu6(self.bn2(self.conv_head(x)))
+    def stages(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        before, x = _in_stages(self.blocks, nn.functional.relu6(self.bn1(self.conv_stem(x))))
+        return before, nn.functional.relu6(self.bn2(self.conv_head(x)))

@@ -57,6 +57,8 @@ class Checkpoint:
         The band, and its coverage by source on films that it was not chosen on.
     provenance
         Sources, seeds, versions, manifest hash, epochs, commit.
+    gate
+        Classes and thresholds of the input gate (part "gate"), and how they were found; empty without one.
     sha256
         Hash of the whole file; empty before it is saved.
     """
@@ -75,6 +77,7 @@ class Checkpoint:
     operating_points: Mapping[str, float] = field(default_factory=dict)
     rates: Mapping[str, Rates] = field(default_factory=dict)
     conformal: Conformal | None = None
+    gate: Mapping[str, Any] = field(default_factory=dict)
     sha256: str = ""
 
     def __post_init__(self) -> None:

@@ -123,7 +123,7 @@ class TrainConfig:
     threads: int | None = None
 
 
-# What the network learns from lungs alone: short, for what it learns later are the sources (docs/results/what_was_tried.md).
+# For a network that is shown lungs alone. Short: later it learns the sources (docs/results/what_was_tried.md).
 LUNGS_RECIPE = TrainConfig(
     epochs=2,
     draws=2400,

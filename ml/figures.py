@@ -99,7 +99,7 @@ def write_reliabilities(folder: Path, rows: "Sequence[Reliability]") -> list[Pat
 def _scored(
     labels: ArrayLike,
     probabilities: ArrayLike,
-    point: float | None,
+    point: float,
     others: Mapping[str, NDArray[np.float64]],
 ) -> _Scored:
     return _Scored(np.asarray(labels, dtype=bool), np.asarray(probabilities, dtype=np.float64), point, others)

@@ -18,7 +18,10 @@ SHIPPED = Path(__file__).parent / "weights" / "covidnet-d3.safetensors"
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. A film without an answer has a reason (a code) and an error (a sentence)."""
+    """One line of the table. A film without an answer has a reason (a code) and an error (a sentence).
+
+    A film that the checkpoint's input gate turns away has a reason and a score, no finding and no error.
+    """
 
     file: str
     probability: str = ""
@@ -92,10 +95,12 @@ def _rows(predictor: Predictor, files: Sequence[Path], overlays: Path | None) ->
                 yield film
                 continue
             answer = next(answers)
-            if overlays:
+            reason = answer.gate.reason if answer.gate else ""
+            if overlays and not reason:
                 _draw(overlays, path, film, answer, scale=predictor.header.heatmap_scale)
+            finding = "" if reason else answer.finding
             yield Row(
-                str(path), f"{answer.probability:.6f}", answer.finding, checkpoint=predictor.header.sha256
+                str(path), f"{answer.probability:.6f}", finding, reason, checkpoint=predictor.header.sha256
             )
 
 

@@ -43,6 +43,7 @@ SENTENCES = {
     "colour": "Not a frontal chest X-ray (looks like: photograph). Send the PA or AP view.",
     "aspect": "Not a frontal chest X-ray ({width} × {height} pixels is too long a shape). Send the PA or AP view.",
     "blank": "Not a frontal chest X-ray (the picture is blank). Send the PA or AP view.",
+    "few_levels": "Not a frontal chest X-ray (too few grey levels: text or a drawing). Send the PA or AP view.",
     "timeout": "Could not be opened within {seconds} seconds. Export it again.",
     "memory": "Needs too much memory to be opened. Export it again at a smaller size.",
     "zip_encrypted": "Password-protected ZIP: unpack it and send the files.",

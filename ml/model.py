@@ -97,7 +97,8 @@ class ContextGating(nn.Module):
 class COVIDNet(nn.Module):
     """Every row of the paper's tables, by its configuration alone.
 
-    `forward_features` and `forward_head` are the seam: a heatmap needs gradients behind it only.
+    `forward_features` and `forward_head` are the seam: a heatmap needs gradients behind it only. `forward_stages` is
+    `forward_features` that lets go of one more map on its way: the input gate looks at both.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -126,6 +127,9 @@ class COVIDNet(nn.Module):
     def forward_features(self, x: Tensor) -> Tensor:  # (B, 3, 224, 224)
         features: Tensor = self.backbone(x)  # (B, D, h, w)
         return features
+
+    def forward_stages(self, x: Tensor) -> tuple[Tensor, Tensor]:  # (B, 3, 224, 224)
+        return self.backbone.stages(x)  # (B, D3, 2h, 2w), (B, D, h, w)
 
     def descriptors(self, features: Tensor) -> Tensor:  # (B, D, h, w)
         """Pyramid bins, (B, N, D), not weighted and not normalised: what k-means is started from."""

@@ -1,24 +1,26 @@
 """Load a checkpoint once, then answer for films."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ml import checkpoint, explain
 from ml.calibration import Calibration
 from ml.checkpoint import Checkpoint, CheckpointError
 from ml.finding import Finding, finding_of
 from ml.images import Film, to_gray8
+from ml.learned_gate import Gate, Verdict, pooled
 from ml.lungs import LungFinder
 from ml.model import COVIDNet
 from ml.preprocessing import WHOLE, Box
 from ml.sight import Glance, Sight
 
-__all__ = ["Answer", "Finding", "Predictor", "finding_of"]
+__all__ = ["Answer", "Finding", "Predictor", "Verdict", "finding_of"]
 
 BATCH_SIZE = 8  # more does not pay on a CPU
 
@@ -37,12 +39,16 @@ class Answer:
         Raw Grad-CAM map, (7, 7) float32, or None: below the band (rule A4) or a film without any contrast.
     box
         What of the film the network saw, and so what the map is of.
+    gate
+        What the checkpoint's input gate says of the film; None for a checkpoint without one. Whoever shows the answer
+        decides what becomes of a film that the gate turns away: score and map are there all the same.
     """
 
     probability: float
     finding: Finding
     cam: NDArray[np.float32] | None
     box: Box = WHOLE
+    gate: Verdict | None = None
 
 
 class Predictor:
@@ -71,6 +77,7 @@ class Predictor:
         self.device = torch.device(best_device() if device == "auto" else device)
         self.header, network = checkpoint.load(Path(path))
         self.network = network.to(self.device)
+        self.gate = Gate.of(Path(path), self.header)
         self.sight = _sight(Path(path), self.header)
 
     def __call__(
@@ -107,12 +114,19 @@ class Predictor:
         self, grays: Sequence[NDArray[np.uint8]], masks: NDArray[np.float32] | None, *, maps_below: bool
     ) -> list[Answer]:
         glances = self.look(grays, masks=masks)
-        images, calibration = self.images(glances), self.header.calibration
-        probabilities, cams = measure(self.network, images, device=self.device, calibration=calibration)
-        return [
+        stages = stages_of(self.network, self.images(glances), device=self.device)
+        probabilities, cams = measured(self.network, stages[1], calibration=self.header.calibration)
+        verdicts = self._verdicts(stages, glances)
+        answers = [
             self._answer_of(float(p), cam if np.ptp(gray) else None, glance.box, maps_below=maps_below)
             for p, cam, gray, glance in zip(probabilities, cams, grays, glances, strict=True)
         ]
+        return [replace(answer, gate=said) for answer, said in zip(answers, verdicts, strict=True)]
+
+    def _verdicts(self, stages: tuple[Tensor, Tensor], glances: Sequence[Glance]) -> Sequence[Verdict | None]:
+        if self.gate is None:
+            return [None] * len(glances)
+        return self.gate.judge(pooled(stages), has_lungs=[glance.has_lungs for glance in glances])
 
     def _answer_of(
         self, probability: float, cam: NDArray[np.float32] | None, box: Box, *, maps_below: bool
@@ -141,12 +155,25 @@ def measure(
     device: torch.device | str = "cpu",
     calibration: Calibration | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Preprocessed images (B, 3, S, S) → probabilities of COVID-19 (B) and raw maps (B, h, w).
+    """Preprocessed images (B, 3, S, S) → probabilities of COVID-19 (B) and raw maps (B, h, w), as `measured` says."""
+    return measured(network, stages_of(network, images, device=device)[1], calibration=calibration)
+
+
+@torch.no_grad()
+def stages_of(
+    network: COVIDNet, images: NDArray[np.float32], *, device: torch.device | str = "cpu"
+) -> tuple[Tensor, Tensor]:
+    """Preprocessed images (B, 3, S, S) → the backbone's last two maps, (B, D3, 2h, 2w) and (B, D, h, w)."""
+    return network.forward_stages(torch.from_numpy(images).to(device))
+
+
+def measured(
+    network: COVIDNet, features: Tensor, *, calibration: Calibration | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """The last map (B, D, h, w) → probabilities of COVID-19 (B) and raw Grad-CAM maps (B, h, w).
 
     Without a calibration the probability is the network's own softmax. The maps are of the network either way.
     """
-    with torch.no_grad():
-        features = network.forward_features(torch.from_numpy(images).to(device))  # (B, D, h, w)
     logits, cams = explain.grad_cam(network, features)  # (B, 2), (B, h, w)
     logits = logits.double()
     if calibration is None:

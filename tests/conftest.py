@@ -52,10 +52,13 @@ def promote(db: None, tmp_path: Path) -> Promote:
     # Torch takes seconds to load: only for tests that promote.
     from tests.checkpoints import write_tiny_checkpoint
 
-    def _promote(*, band: tuple[float, float] = (0.05, 0.1), seed: int = 0) -> Checkpoint:
-        path = tmp_path / f"tiny-{band}-{seed}.safetensors"
+    def _promote(
+        *, band: tuple[float, float] = (0.05, 0.1), seed: int = 0, gate: str | None = None
+    ) -> Checkpoint:
+        path = tmp_path / f"tiny-{band}-{seed}-{gate}.safetensors"
         low, high = band
-        write_tiny_checkpoint(path, seed=seed, band_low=low, band_high=high, operating_point=(low + high) / 2)
+        point = (low + high) / 2
+        write_tiny_checkpoint(path, seed=seed, gate=gate, band_low=low, band_high=high, operating_point=point)
         checkpoint = checkpoints.register(path)
         checkpoints.promote(checkpoint)
         return checkpoint

@@ -126,8 +126,13 @@ def objects() -> dict[str, Any]:
     Study.objects.filter(pk=study.pk).update(leading=heatmap.prediction)
     upload = factories.UploadFactory(instance=instance)
     _, secret = tokens.make(user, name="fuzz", scopes=[Scope.READ, Scope.WRITE], days=1)
+    radiologist = factories.UserFactory(role=Role.RADIOLOGIST)
+    factories.AcknowledgementFactory(user=radiologist)
+    _, of_radiologist = tokens.make(radiologist, name="fuzz", scopes=[Scope.READ, Scope.WRITE], days=1)
     return {
         "secret": secret,
+        "radiologist": of_radiologist,
+        "left out": factories.InstanceFactory(series__study=study, not_assessed="lateral view").pk,
         "studies": study.pk,
         "instances": instance.pk,
         "predictions": heatmap.prediction.pk,
@@ -137,7 +142,14 @@ def objects() -> dict[str, Any]:
 
 
 def named(operation: Any, world: dict[str, Any]) -> object:
-    return world.get(operation.path.split("/")[2])
+    return world_of(operation.path, world).get(operation.path.split("/")[2])
+
+
+def world_of(path: str, world: dict[str, Any]) -> dict[str, Any]:
+    """Only a radiologist has a film assessed that is not, and only such a film."""
+    if not path.endswith("/assessment/"):
+        return world
+    return {**world, "secret": world["radiologist"], "instances": world["left out"]}
 
 
 def main(arguments: list[str]) -> int:
@@ -171,9 +183,8 @@ def _run(folder: Path, *, examples: int, seed: int) -> int:
     for label, operation in operations(document()).items():
         with transaction.atomic():
             world = objects()
-            answers = ask(
-                operation, secret=world["secret"], pk=named(operation, world), examples=examples, seed=seed
-            )
+            secret = world_of(operation.path, world)["secret"]
+            answers = ask(operation, secret=secret, pk=named(operation, world), examples=examples, seed=seed)
             transaction.set_rollback(True)
         sys.stdout.write(f"{label}: {dict(sorted(answers.items()))}\n")
         asked += answers.total()

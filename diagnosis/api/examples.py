@@ -51,6 +51,7 @@ RESULT_VALUE: dict[str, Any] = {
     "status": "analysed",
     "text": str(texts.finding(Finding.ABOVE, probability=0.87, band_low=0.21, band_high=0.61)),
     "finding": Finding.ABOVE,
+    "although": None,
     "probability": 0.87,
     "probability_at_site_prevalence": 0.171,
     "operating_point": 0.4,
@@ -112,6 +113,16 @@ WAITING = _answer(
 )
 REASON = _request("Wrong patient", {"reason": "Sent under the wrong patient."})
 ANALYSES = _request("One film", {"instance": FILM})
+ASSESSMENT = _request("Take it back", {"undo": True})
+ON_REQUEST = _answer(
+    "On request",
+    {
+        **RESULT_VALUE,
+        "finding": None,
+        "although": "lateral view",
+        "text": str(texts.on_request("lateral view", probability=0.87)),
+    },
+)
 HEATMAP = _answer(
     "A map of 2 × 2 cells",
     {

@@ -19,7 +19,6 @@ from diagnosis.api import examples
 from diagnosis.api.door import Door
 from diagnosis.api.serializers import HeatmapAnswerSerializer
 from diagnosis.models import Heatmap, Prediction
-from diagnosis.states import Finding
 
 # What was written once never changes: a client may keep it, a shared cache may not.
 KEPT = "private, max-age=86400, immutable"
@@ -126,8 +125,7 @@ class Overlay(Door):
 def _heatmap(prediction: Prediction) -> Heatmap:
     heatmap = Heatmap.objects.filter(prediction=prediction).first()
     if heatmap is None:
-        below = prediction.finding == Finding.BELOW
-        raise exceptions.NotFound(texts.NO_HEATMAP if below else texts.NO_MAP_MADE)
+        raise exceptions.NotFound(texts.no_heatmap(prediction.finding))
     return heatmap
 
 

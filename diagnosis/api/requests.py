@@ -101,6 +101,10 @@ class ReasonSerializer(StrictSerializer):
     )
 
 
+class AssessmentSerializer(StrictSerializer):
+    undo = serializers.BooleanField(required=False, default=False, help_text="true takes the request back")
+
+
 class ChosenFilmSerializer(StrictSerializer):
     instance = serializers.UUIDField(
         required=False, help_text="one film of the study; without it all of them"

@@ -78,6 +78,12 @@ class HeatmapAnswerSerializer(HeatmapSerializer):
 class PredictionSerializer(serializers.ModelSerializer[Prediction]):
     probability = serializers.FloatField(help_text=PROBABILITY, min_value=0, max_value=1)
     probability_at_site_prevalence = serializers.SerializerMethodField(help_text=AT_SITE)
+    finding = serializers.ChoiceField(
+        FINDINGS,
+        source="given_finding",
+        allow_null=True,
+        help_text="null: analysed on request, see `although`",
+    )
     checkpoint = CheckpointSerializer()
     text = serializers.SerializerMethodField()
     heatmap = serializers.SerializerMethodField()
@@ -85,7 +91,7 @@ class PredictionSerializer(serializers.ModelSerializer[Prediction]):
     class Meta:
         model = Prediction
         fields = (
-            "id", "probability", "probability_at_site_prevalence", "finding", "text", "operating_point",
+            "id", "probability", "probability_at_site_prevalence", "finding", "although", "text", "operating_point",
             "band_low", "band_high", "preprocessing", "precision", "duration_ms", "created_at", "checkpoint", "heatmap",
         )  # fmt: skip
 
@@ -114,6 +120,7 @@ class AnalysisSerializer(serializers.ModelSerializer[Analysis]):
             "started_at",
             "finished_at",
             "error",
+            "gate",
             "prediction",
         )
 
@@ -127,8 +134,8 @@ class InstanceSerializer(serializers.ModelSerializer[Instance]):
     class Meta:
         model = Instance
         fields = (
-            "id", "width", "height", "bits", "view", "laterality", "not_assessed", "is_lossy", "is_screenshot",
-            "pixels", "preview", "thumbnail", "analyses",
+            "id", "width", "height", "bits", "view", "laterality", "not_assessed", "gate_reason", "overridden_at",
+            "is_lossy", "is_screenshot", "pixels", "preview", "thumbnail", "analyses",
         )  # fmt: skip
 
 
@@ -166,7 +173,7 @@ class ListedStudySerializer(serializers.ModelSerializer[Study]):
     team = serializers.CharField(source="team.name")
     source: Any = serializers.CharField(source="source.slug", default=None, allow_null=True)
     status = serializers.SerializerMethodField()
-    finding = serializers.CharField(source="leading.finding", default=None, allow_null=True)
+    finding = serializers.CharField(source="leading.given_finding", default=None, allow_null=True)
     probability = serializers.FloatField(
         source="leading.probability", default=None, allow_null=True, help_text=PROBABILITY
     )
@@ -208,7 +215,13 @@ class ResultSerializer(serializers.Serializer[Any]):
     text = serializers.SerializerMethodField(
         help_text="the sentences that the page shows; show them as they are"
     )
-    finding = serializers.ChoiceField(FINDINGS, source="study.leading.finding", default=None, allow_null=True)
+    finding = serializers.ChoiceField(
+        FINDINGS, source="study.leading.given_finding", default=None, allow_null=True,
+        help_text="null with a probability: analysed on request although the film is not assessed",
+    )  # fmt: skip
+    although = serializers.SerializerMethodField(
+        help_text="why the film is not assessed that was analysed on request; null for every other"
+    )
     probability = serializers.FloatField(
         source="study.leading.probability", default=None, allow_null=True, help_text=PROBABILITY,
         min_value=0, max_value=1,
@@ -229,6 +242,9 @@ class ResultSerializer(serializers.Serializer[Any]):
     def get_probability_at_site_prevalence(self, result: selectors.Result) -> float | None:
         leading = result.study.leading
         return selectors.at_site_prevalence(leading) if leading else None
+
+    def get_although(self, result: selectors.Result) -> str | None:
+        return (result.study.leading.although if result.study.leading else "") or None
 
     def get_text(self, result: selectors.Result) -> str:
         if result.study.leading is not None:
@@ -297,6 +313,15 @@ class WithdrawalSerializer(serializers.Serializer[Any]):
     status = serializers.CharField()
     withdrawn_at = serializers.DateTimeField()
     notice = NoticeField()
+
+
+class TakenBackSerializer(serializers.Serializer[Any]):
+    instance = serializers.UUIDField(source="pk")
+    text = serializers.SerializerMethodField(help_text="what is said of the film now")
+    notice = NoticeField()
+
+    def get_text(self, instance: Instance) -> str:
+        return str(texts.not_assessed(instance.not_assessed)) if instance.is_left_out else ""
 
 
 class RequestedAnalysisSerializer(serializers.Serializer[Any]):

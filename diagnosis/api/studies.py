@@ -19,7 +19,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from diagnosis import access, pseudonyms, selectors
+from diagnosis import access, pseudonyms, selectors, texts
 from diagnosis.api import examples
 from diagnosis.api.door import Door
 from diagnosis.api.problems import LimitedError
@@ -135,7 +135,7 @@ class StudyResult(Door):
             200: ResultSerializer,
             304: OpenApiResponse(description="Nothing has changed since that ETag."),
         },
-        examples=[examples.RESULT, examples.WAITING],
+        examples=[examples.RESULT, examples.WAITING, examples.ON_REQUEST],
     )
     def get(self, request: Request, pk: uuid.UUID) -> HttpResponseBase:
         result = selectors.result_of(access.study_for(request.user, pk))
@@ -176,7 +176,8 @@ class Analyses(Door):
         operation_id="studies_analyses",
         summary="Ask for another analysis",
         description="Of one film or of all films of a study, with the checkpoint that serves now. A film that waits "
-        "already is not queued twice.",
+        "already is not queued twice. A film that is not assessed because its header says so is left out; see "
+        "`POST /api/instances/{id}/assessment/`.",
         request=ChosenFilmSerializer,
         responses={202: RequestedAnalysesSerializer},
         examples=[examples.ANALYSES],
@@ -187,9 +188,13 @@ class Analyses(Door):
         asked.is_valid(raise_exception=True)
         films = Instance.objects.filter(series__study=study).order_by("created_at", "pk")
         if "instance" in asked.validated_data:
-            films = films.filter(pk=get_object_or_404(films, pk=asked.validated_data["instance"]).pk)
+            film = get_object_or_404(films, pk=asked.validated_data["instance"])
+            films = films.filter(pk=film.pk)
+            if not analysis.askable(films).exists():
+                words = f"{texts.not_assessed(film.not_assessed)} {texts.ONLY_RADIOLOGISTS}"
+                raise serializers.ValidationError({"instance": [words]})
         shown = {
-            "analyses": _asked_again(request.user, films),
+            "analyses": _asked_again(request.user, analysis.askable(films)),
             "result": request.build_absolute_uri(reverse("api-study-result", args=[pk])),
         }
         return Response(RequestedAnalysesSerializer(shown).data, status=202)

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from diagnosis.api import documents, pictures, studies, uploads
+from diagnosis.api import assessment, documents, pictures, studies, uploads
 
 urlpatterns = [
     path("api/uploads/", uploads.Uploads.as_view(), name="api-uploads"),
@@ -14,6 +14,9 @@ urlpatterns = [
     path("api/studies/<uuid:pk>/result/", studies.StudyResult.as_view(), name="api-study-result"),
     path("api/studies/<uuid:pk>/analyses/", studies.Analyses.as_view(), name="api-study-analyses"),
     path("api/studies/<uuid:pk>/withdrawal/", studies.Withdrawal.as_view(), name="api-study-withdrawal"),
+    path(
+        "api/instances/<uuid:pk>/assessment/", assessment.Assessment.as_view(), name="api-instance-assessment"
+    ),
     path("api/instances/<uuid:pk>/pixels/", pictures.Pixels.as_view(), name="api-instance-pixels"),
     path("api/instances/<uuid:pk>/preview/", pictures.Preview.as_view(), name="api-instance-preview"),
     path("api/instances/<uuid:pk>/thumbnail/", pictures.Thumbnail.as_view(), name="api-instance-thumbnail"),

@@ -19,6 +19,10 @@ class Analysis(Job):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT
     )
 
+    gate = models.JSONField(
+        default=dict, blank=True, help_text="what the checkpoint's input gate measured; empty: it has none"
+    )
+
     # Films that somebody waits for go before thousands that were imported.
     priority = models.PositiveSmallIntegerField(default=0, help_text="0 is analysed first")
 
@@ -48,7 +52,12 @@ class Prediction(models.Model):
     analysis = models.OneToOneField(Analysis, on_delete=models.CASCADE, related_name="prediction")
     checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="predictions")
     probability = models.FloatField(help_text="of COVID-19, at the prevalence of the reference set")
-    finding = models.CharField(max_length=12, choices=choices(Finding))
+    finding = models.CharField(max_length=12, choices=choices(Finding), blank=True)
+    although = models.CharField(
+        max_length=80,
+        blank=True,
+        help_text="why the film was not assessed before it was asked for; no finding then",
+    )
     operating_point = models.FloatField()
     band_low = models.FloatField()
     band_high = models.FloatField()
@@ -62,11 +71,29 @@ class Prediction(models.Model):
             models.CheckConstraint(
                 condition=models.Q(probability__gte=0) & models.Q(probability__lte=1),
                 name="prediction_probability",
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(finding="", although__gt="") | models.Q(finding__gt="", although=""),
+                name="prediction_finding_or_although",
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.finding} {self.probability:.2f}"
+        return f"{self.finding or 'on request'} {self.probability:.2f}"
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """The highest of a study leads, one with a finding before one that was asked for without."""
+        return bool(self.finding), self.probability
+
+    def is_shown_of(self, instance: Instance) -> bool:
+        """Whether it still holds: a film that is not assessed shows none, unless it was asked for."""
+        return bool(self.although) == bool(instance.overridden_at) and not instance.is_left_out
+
+    @property
+    def given_finding(self) -> str | None:
+        """For programs: None where a score was given without one."""
+        return self.finding or None
 
 
 def whole_film() -> list[float]:

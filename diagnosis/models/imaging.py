@@ -146,6 +146,14 @@ class Instance(models.Model):
     not_assessed = models.CharField(
         max_length=80, blank=True, help_text="why this film is not analysed, such as 'lateral view'"
     )
+    gate_reason = models.CharField(
+        max_length=16, blank=True, help_text="the input gate's code for it; empty if the header said so"
+    )
+    # A radiologist asked for an analysis although the film is not assessed.
+    overridden_at = models.DateTimeField(null=True, blank=True)
+    overridden_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     # Text in the pixels may name the patient: such a film is in no dataset until somebody has cleared it.
     text_suspected = models.CharField(max_length=12, blank=True, help_text="'declared' or 'detected'")
     text_cleared_at = models.DateTimeField(null=True, blank=True)
@@ -166,6 +174,11 @@ class Instance(models.Model):
     @property
     def folder(self) -> Path:
         return Path(settings.MEDIA_ROOT) / self.pk.hex[:2] / self.pk.hex
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether the AI does not look at this film, and nobody has asked that it does all the same."""
+        return bool(self.not_assessed) and self.overridden_at is None
 
     @property
     def is_barred(self) -> bool:

@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
 from diagnosis import access
 from diagnosis.models import Analysis, Batch, Instance, Study, Upload
+from diagnosis.selectors.studies import ASSESSED
 from diagnosis.states import JobStatus, ResultStatus
 
 GAVE_UP = (JobStatus.FAILED, JobStatus.CANCELLING, JobStatus.CANCELLED)
@@ -101,7 +102,7 @@ def with_status(studies: QuerySet[Study]) -> Any:
     jobs = Analysis.objects.filter(instance__series__study=OuterRef("pk"))
     return studies.annotate(
         is_waiting=Exists(jobs.filter(status__in=JobStatus.WAITING)),
-        has_failed=Exists(jobs.filter(status__in=GAVE_UP)),
+        has_failed=Exists(jobs.filter(ASSESSED, status__in=GAVE_UP)),
     )
 
 
@@ -133,7 +134,8 @@ def result_of(study: Study) -> Result:
         shown = analyses.filter(pk=row.leading.analysis_id).first()
     else:
         waiting = analyses.filter(status__in=JobStatus.WAITING).order_by("priority", "requested_at", "pk")
-        shown = waiting.first() or analyses.filter(status__in=GAVE_UP).order_by("-requested_at").first()
+        gave_up = analyses.filter(ASSESSED, status__in=GAVE_UP)
+        shown = waiting.first() or gave_up.order_by("-requested_at").first()
     first = Instance.objects.filter(series__study=study).order_by("created_at", "pk").first()
     return Result(row, status_of(row), shown.instance if shown else first, shown)
 

@@ -13,6 +13,8 @@ from diagnosis.models import Analysis, Instance, Prediction, Read, Study, User
 from diagnosis.states import JobStatus
 
 PAGE_SIZE = 30
+# Of analyses: those of films that the AI looks at.
+ASSESSED = Q(instance__not_assessed="") | Q(instance__overridden_at__isnull=False)
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,16 @@ class FilmState:
 
     @property
     def is_not_assessed(self) -> bool:
-        """Whether the AI never looks at this film; one that was analysed all the same has its answer."""
-        return bool(self.instance.not_assessed) and self.analysis is None
+        """Whether the AI does not look at this film, and is not about to."""
+        return self.instance.is_left_out and not (self.analysis and self.analysis.is_waiting)
 
 
 @dataclass(frozen=True)
 class StudyState:
-    """A study as lists show it; `leading` is the film whose score is the highest, else the first that is assessed."""
+    """A study as lists show it; `leading` is the film whose score is the highest, else the first that is assessed.
+
+    A score that was asked for without a finding leads only where there is no other.
+    """
 
     study: Study
     films: list[FilmState] = field(default_factory=list)
@@ -56,7 +61,7 @@ class StudyState:
     def leading(self) -> FilmState | None:
         scored = [film for film in self.films if film.prediction]
         if scored:
-            return max(scored, key=lambda film: film.prediction.probability if film.prediction else 0)
+            return max(scored, key=lambda film: film.prediction.rank if film.prediction else (False, 0.0))
         assessed = [film for film in self.films if not film.is_not_assessed]
         return next(iter(assessed or self.films), None)
 
@@ -79,7 +84,8 @@ class Page:
 
 def film_state(instance: Instance) -> FilmState:
     analyses = sorted(instance.analyses.all(), key=lambda row: row.requested_at, reverse=True)
-    predictions = [row.prediction for row in analyses if hasattr(row, "prediction")]
+    made = [row.prediction for row in analyses if hasattr(row, "prediction")]
+    predictions = [prediction for prediction in made if prediction.is_shown_of(instance)]
     return FilmState(instance, analyses[0] if analyses else None, predictions[0] if predictions else None)
 
 
@@ -158,12 +164,15 @@ def showing(studies: QuerySet[Study], show: str) -> QuerySet[Study]:
     jobs = Analysis.objects.filter(instance__series__study=OuterRef("pk"))
     waiting, failed = (
         Exists(jobs.filter(status__in=JobStatus.WAITING)),
-        Exists(jobs.filter(status=JobStatus.FAILED)),
+        Exists(jobs.filter(ASSESSED, status=JobStatus.FAILED)),
     )
     if show == "waiting":
         return studies.filter(waiting)
     if show == "failed":
         return studies.filter(~waiting, failed, leading=None)
+    if show == "not_assessed":
+        films = Instance.objects.filter(series__study=OuterRef("pk")).exclude(not_assessed="")
+        return studies.filter(~waiting, ~failed, Exists(films.filter(overridden_at=None)), leading=None)
     return studies.filter(leading__finding=show)
 
 

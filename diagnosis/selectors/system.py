@@ -66,6 +66,7 @@ def counts_since(since: datetime) -> dict[str, int]:
         "stopped": uploads.get(UploadStatus.STOPPED, 0),
         "analysed": jobs.get(JobStatus.SUCCEEDED, 0),
         "failed": jobs.get(JobStatus.FAILED, 0),
+        "not assessed": jobs.get(JobStatus.NOT_ASSESSED, 0),
     }
 
 

@@ -38,11 +38,12 @@ class UploadState:
     def outcome(self) -> str:
         """The finding; without one what the film waits for, or how its upload ended."""
         if self.film and self.film.prediction:
-            return self.film.prediction.finding
+            return self.film.prediction.finding or "on_request"
         if self.waits:
             return "waiting"
         if self.film:
-            return "failed" if self.film.analysis else "not_assessed"
+            is_left_out = self.film.is_not_assessed or not self.film.analysis
+            return "not_assessed" if is_left_out else "failed"
         if self.is_withdrawn:
             return "withdrawn"
         return self._ended

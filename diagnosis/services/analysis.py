@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import uuid
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from diagnosis import dispatch, engine, renditions, texts
@@ -35,6 +37,21 @@ def request_again(instance: Instance, *, by: User) -> Analysis:
             Analysis.objects.filter(pk=asked.pk).update(priority=0)
         dispatch.analyse_waiting()
     return asked
+
+
+def cancel(rows: QuerySet[Analysis], *, by: User) -> None:
+    """What waits is not analysed. A worker that holds a row finds that it has moved on, and drops its result."""
+    for row in rows.filter(status__in=JobStatus.WAITING):
+        now = timezone.now()
+        if row.move(JobStatus.QUEUED, JobStatus.CANCELLED, by=by, finished_at=now):
+            continue
+        if row.move(JobStatus.RUNNING, JobStatus.CANCELLING, by=by):
+            row.move(JobStatus.CANCELLING, JobStatus.CANCELLED, by=by, finished_at=now)
+
+
+def askable(instances: QuerySet[Instance]) -> QuerySet[Instance]:
+    """Films of which another analysis may be asked for; what a header turned away stays so whichever network looks."""
+    return instances.exclude(~Q(not_assessed="") & Q(gate_reason="", overridden_at=None))
 
 
 def run_waiting() -> int:
@@ -144,10 +161,18 @@ def _store(analysis: Analysis, answer: engine.Answer | Exception, checkpoint: Ch
     if isinstance(answer, Exception):
         _fail(analysis, answer)
         return
+    instance = analysis.instance
+    # Since the row was claimed somebody may have asked for the film although it is not assessed.
+    instance.refresh_from_db(fields=["not_assessed", "gate_reason", "overridden_at"])
+    code, reason = _reason(instance, answer)
+    if reason and instance.overridden_at is None:
+        _leave_out(analysis, answer, code=code, reason=reason)
+        return
+    if reason:
+        answer = replace(answer, finding="", cam=None)
     pk = uuid.uuid4()
-    picture = analysis.instance.folder / renditions.heatmap_name(pk)
+    picture = instance.folder / renditions.heatmap_name(pk)
     if answer.cam is not None:
-        instance = analysis.instance
         engine.write_heatmap(
             answer.cam,
             picture,
@@ -158,21 +183,59 @@ def _store(analysis: Analysis, answer: engine.Answer | Exception, checkpoint: Ch
         )
     try:
         with transaction.atomic():
-            _make_rows(pk, analysis, answer, checkpoint)
+            _make_rows(pk, analysis, answer, checkpoint, although=reason)
     except BaseException:
         picture.unlink(missing_ok=True)
         raise
 
 
-def _make_rows(pk: uuid.UUID, analysis: Analysis, answer: engine.Answer, checkpoint: Checkpoint) -> None:
-    if not analysis.move(JobStatus.RUNNING, JobStatus.SUCCEEDED, finished_at=timezone.now(), error=""):
+def _reason(instance: Instance, answer: engine.Answer) -> tuple[str, str]:
+    """Why the film is not assessed, as the gate's code and in words; empty if it is.
+
+    What the header says holds whatever the gate says. Where a checkpoint has no gate, what another's gate said holds.
+    """
+    if answer.gate is None or (instance.not_assessed and not instance.gate_reason):
+        return instance.gate_reason, instance.not_assessed
+    return answer.gate.reason, texts.GATE_REASONS[answer.gate.reason] if answer.gate.reason else ""
+
+
+@transaction.atomic
+def _leave_out(analysis: Analysis, answer: engine.Answer, *, code: str, reason: str) -> None:
+    """No score is kept: a film that is not assessed has none."""
+    now, gate = timezone.now(), _measured(answer)
+    if not analysis.move(JobStatus.RUNNING, JobStatus.NOT_ASSESSED, finished_at=now, error=reason, gate=gate):
         raise NotMovedError
+    _describe(analysis.instance, not_assessed=reason, gate_reason=code)
+    lead(analysis.instance.series.study)
+
+
+def _describe(instance: Instance, **facts: Any) -> None:
+    if any(getattr(instance, name) != value for name, value in facts.items()):
+        Instance.objects.filter(pk=instance.pk).update(**facts)
+
+
+def _measured(answer: engine.Answer) -> dict[str, Any]:
+    return asdict(answer.gate) if answer.gate else {}
+
+
+def _make_rows(
+    pk: uuid.UUID, analysis: Analysis, answer: engine.Answer, checkpoint: Checkpoint, *, although: str
+) -> None:
+    now, gate = timezone.now(), _measured(answer)
+    if not analysis.move(JobStatus.RUNNING, JobStatus.SUCCEEDED, finished_at=now, error="", gate=gate):
+        raise NotMovedError
+    if not although:
+        # Another checkpoint's gate may have turned the film away; this one has nothing against it.
+        _describe(
+            analysis.instance, not_assessed="", gate_reason="", overridden_at=None, overridden_by_id=None
+        )
     prediction = Prediction.objects.create(
         pk=pk,
         analysis=analysis,
         checkpoint=checkpoint,
         probability=answer.probability,
         finding=answer.finding,
+        although=although,
         operating_point=checkpoint.operating_point,
         band_low=checkpoint.band_low,
         band_high=checkpoint.band_high,
@@ -190,14 +253,18 @@ def _make_rows(pk: uuid.UUID, analysis: Analysis, answer: engine.Answer, checkpo
             scale=checkpoint.heatmap_scale,
             box=list(answer.box),
         )
-    _lead(analysis.instance.series.study)
+    lead(analysis.instance.series.study)
 
 
-def _lead(study: Study) -> None:
-    """Let the study show the highest among the latest predictions of its instances."""
+def lead(study: Study) -> None:
+    """Let the study show the highest among the latest predictions that its instances show."""
     made = Prediction.objects.filter(analysis__instance__series__study=study).order_by("created_at")
-    latest = {prediction.analysis.instance_id: prediction for prediction in made.select_related("analysis")}
-    highest = max(latest.values(), key=lambda prediction: prediction.probability, default=None)
+    latest = {
+        prediction.analysis.instance_id: prediction
+        for prediction in made.select_related("analysis__instance")
+        if prediction.is_shown_of(prediction.analysis.instance)
+    }
+    highest = max(latest.values(), key=lambda prediction: prediction.rank, default=None)
     Study.objects.filter(pk=study.pk).update(leading=highest)
 
 

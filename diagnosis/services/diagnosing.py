@@ -77,7 +77,7 @@ def _answer(path: Path, upload: Upload, timeout_s: float) -> Diagnosis:
     return Diagnosis(
         str(path),
         probability=prediction.probability,
-        finding=prediction.finding,
+        finding=prediction.given_finding,
         checkpoint=prediction.checkpoint.sha256,
         heatmap=str(picture) if picture.exists() else None,
     )

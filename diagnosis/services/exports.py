@@ -99,8 +99,9 @@ def _line(study: Study, film: FilmState, *, n: int, films: int, file: int | None
 def _state(film: FilmState) -> tuple[str, texts.Wording]:
     job = film.analysis
     if film.prediction:
-        return "analysed", texts.finding_of(film.prediction)
-    if film.instance.not_assessed:
+        state = "analysed on request" if film.prediction.although else "analysed"
+        return state, texts.finding_of(film.prediction)
+    if film.is_not_assessed:
         return "not assessed", texts.not_assessed(film.instance.not_assessed)
     if job is None:
         return "not analysed", texts.NOT_ASKED
@@ -134,13 +135,17 @@ def _of_film(line: Line, study: Study, film: FilmState) -> dict[str, Any]:
 
 
 def _of_prediction(prediction: Prediction) -> dict[str, Any]:
-    return {
-        "finding": prediction.finding,
-        "ai_score": texts.score(prediction.probability),
-        "probability": repr(prediction.probability),
+    """Without a finding there are no limits either, so that no table makes one of the score."""
+    limits = {
         "band_low": repr(prediction.band_low),
         "band_high": repr(prediction.band_high),
         "operating_point": repr(prediction.operating_point),
+    }
+    return {
+        **({} if prediction.although else limits),
+        "finding": prediction.finding,
+        "ai_score": texts.score(prediction.probability),
+        "probability": repr(prediction.probability),
         "checkpoint_sha256": prediction.checkpoint.sha256,
         "analysed": _stamp(prediction.created_at),
     }

@@ -20,7 +20,6 @@ from diagnosis import notation, renditions, selectors, texts
 from diagnosis.models import Batch, Prediction, Study
 from diagnosis.services import exports
 from diagnosis.services.exports import Line
-from diagnosis.states import Finding
 
 if TYPE_CHECKING:
     from reportlab.platypus import Flowable
@@ -220,7 +219,7 @@ def _heatmap_words(prediction: Prediction) -> str:
     heatmap = getattr(prediction, "heatmap", None)
     if heatmap is not None:
         return texts.heatmap(rows=heatmap.rows, columns=heatmap.columns, of_width=heatmap.of_width)
-    return texts.NO_HEATMAP if prediction.finding == Finding.BELOW else texts.NO_MAP_MADE
+    return texts.no_heatmap(prediction.finding)
 
 
 def _answer(line: Line) -> list[Flowable]:
@@ -236,7 +235,10 @@ def _answer(line: Line) -> list[Flowable]:
         _text("AI score", size=8, colour=GREY),
         _text("", lead=texts.score(prediction.probability), size=17),
     ]
-    row = [score, Gauge(prediction, width=80 * MM), [_gap(1), _text(band, size=8.5), _text(point, size=8.5)]]
+    row: list[Any] = [score, "", ""]
+    if not prediction.although:
+        limits = [_gap(1), _text(band, size=8.5), _text(point, size=8.5)]
+        row = [score, Gauge(prediction, width=80 * MM), limits]
     checkpoint = prediction.checkpoint
     made = (
         f"Checkpoint {checkpoint.name} {checkpoint.sha256[:12]} · preprocessing {prediction.preprocessing} · "
@@ -245,12 +247,9 @@ def _answer(line: Line) -> list[Flowable]:
     grounds = selectors.grounds_of(checkpoint)
     local = " ".join([f"Local prevalence: {grounds.local}.", *grounds.here])
     without_map = [] if hasattr(prediction, "heatmap") else [_text(_heatmap_words(prediction), size=8.5)]
-    small = [
-        *without_map,
-        _text(texts.VIEW_NOT_CHECKED, size=8.5),
-        _text(local, size=8.5),
-        _text(made, size=8, colour=GREY),
-    ]
+    view = "" if prediction.although else texts.view_words(prediction.analysis.gate)
+    here = [] if prediction.although else [_text(local, size=8.5)]
+    small = [*without_map, _text(view, size=8.5), *here, _text(made, size=8, colour=GREY)]
     table = _columns([row], [30 * MM, 88 * MM, INNER - 118 * MM], ("VALIGN", (0, 0), (-1, -1), "MIDDLE"))
     return [*words, _gap(2), table, _gap(2), *small]
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from diagnosis import access, dispatch, texts
 from diagnosis.models import Analysis, Instance, Study, User
-from diagnosis.services import notices
+from diagnosis.services import analysis, notices
 from diagnosis.states import JobStatus, NoticeKind, StudyStatus
 
 
@@ -66,21 +66,19 @@ def _films(study: Study) -> QuerySet[Instance]:
 
 
 def _cancel_analyses(study: Study, *, by: User) -> None:
-    for row in Analysis.objects.filter(instance__series__study=study, status__in=JobStatus.WAITING):
-        now = timezone.now()
-        if row.move(JobStatus.QUEUED, JobStatus.CANCELLED, by=by, finished_at=now):
-            continue
-        # A worker holds it: it finds that the row has moved on, and drops its result.
-        if row.move(JobStatus.RUNNING, JobStatus.CANCELLING, by=by):
-            row.move(JobStatus.CANCELLING, JobStatus.CANCELLED, by=by, finished_at=now)
+    analysis.cancel(Analysis.objects.filter(instance__series__study=study), by=by)
 
 
 def _ask_again(study: Study, *, by: User) -> None:
     latest = {
         row.instance_id: row
-        for row in Analysis.objects.filter(instance__series__study=study).order_by("requested_at")
+        for row in Analysis.objects.filter(instance__series__study=study)
+        .select_related("instance")
+        .order_by("requested_at")
     }
-    cancelled = [row for row in latest.values() if row.status == JobStatus.CANCELLED]
+    cancelled = [
+        row for row in latest.values() if row.status == JobStatus.CANCELLED and not row.instance.is_left_out
+    ]
     for row in cancelled:
         Analysis.objects.create(instance=row.instance, requested_by=by)
     if cancelled:

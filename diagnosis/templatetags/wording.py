@@ -72,7 +72,7 @@ def badges(instance: Instance | None, *, advice: bool = False) -> dict[str, Any]
 
 @register.filter
 def short_finding(prediction: Prediction) -> str:
-    return SHORT[prediction.finding]
+    return f"On request although: {prediction.although}" if prediction.although else SHORT[prediction.finding]
 
 
 @register.filter

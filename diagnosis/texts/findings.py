@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from diagnosis.states import Finding, JobStatus
+from diagnosis.texts.gate import NO_MAP_ON_REQUEST, VIEW_CHECKED
 
 FOOTER = (
     "Research software. Not a medical device. Not for diagnosis, triage, isolation, treatment or discharge. "
@@ -82,18 +83,40 @@ class Scored(Protocol):
     """What a prediction must have to be put into words."""
 
     finding: str
+    although: str
     probability: float
     band_low: float
     band_high: float
 
 
 def finding_of(prediction: Scored) -> Wording:
+    if prediction.although:
+        return on_request(prediction.although, probability=prediction.probability)
     return finding(
         prediction.finding,
         probability=prediction.probability,
         band_low=prediction.band_low,
         band_high=prediction.band_high,
     )
+
+
+def on_request(although: str, *, probability: float) -> Wording:
+    """A film that is not assessed, and was analysed because a radiologist asked for it."""
+    return Wording(
+        f"Analysed on request although: {although}.",
+        f"Score {score(probability)}, no finding given.",
+        tone="known",
+    )
+
+
+def no_heatmap(finding: str) -> str:
+    """Why a prediction of this finding (empty: none given) has no heatmap."""
+    return {Finding.BELOW: NO_HEATMAP, "": NO_MAP_ON_REQUEST}.get(finding, NO_MAP_MADE)
+
+
+def view_words(gate: object) -> str:
+    """Whether the view was looked at in the picture: `gate` is what the input gate measured, empty without one."""
+    return VIEW_CHECKED if gate else VIEW_NOT_CHECKED
 
 
 def without_result(status: str, *, ahead: int = 0, reason: str = "") -> Wording:
@@ -108,6 +131,7 @@ def without_result(status: str, *, ahead: int = 0, reason: str = "") -> Wording:
     return {
         JobStatus.QUEUED: waiting,
         JobStatus.RUNNING: waiting,
+        JobStatus.NOT_ASSESSED: not_assessed(reason),
         JobStatus.FAILED: Wording(f"Analysis failed: {reason}.", NO_RESULT, tone="failed", can_retry=True),
         JobStatus.CANCELLING: cancelled,
         JobStatus.CANCELLED: cancelled,

@@ -15,7 +15,7 @@ from diagnosis import access, selectors, texts
 from diagnosis.forms import FilterForm
 from diagnosis.models import Analysis, Heatmap, Instance, Prediction, Source, Study, Team, User
 from diagnosis.services import analysis
-from diagnosis.states import Finding, JobStatus
+from diagnosis.states import JobStatus
 from diagnosis.views.fragments import page_or_fragment
 from diagnosis.views.identity import identity_context
 
@@ -88,7 +88,7 @@ def study_context(study: Study, request: HttpRequest) -> dict[str, Any]:
         "asks": any(one.analysis and one.analysis.is_waiting for one in state.films),
         "delay": PATIENCE[polls] if polls < len(PATIENCE) else "",
         "polls": min(polls + 1, len(PATIENCE)),
-        "view_not_checked": texts.VIEW_NOT_CHECKED,
+        "may_assess_anyway": access.may_assess_anyway(request.user),
         "text_words": {"suspected": texts.TEXT_SUSPECTED, "cleared": texts.TEXT_CLEARED},
         "may_clear_text": access.may_clear_text(request.user),
         "sees_sources": access.sees_all_studies(request.user),
@@ -111,6 +111,8 @@ def film_context(film: selectors.FilmState) -> dict[str, Any]:
         "was_asked": latest is not None,
         "ahead": ahead,
         "waits": latest is not None and latest.is_waiting,
+        "view_words": texts.view_words(prediction.analysis.gate) if prediction else "",
+        "anyway": _anyway(film),
         "heatmap_words": _heatmap_words(prediction, heatmap),
         **(_grounds(prediction) if prediction else {}),
         "history": [(row, _outcome(row)) for row in film.instance.analyses.all()],
@@ -127,10 +129,25 @@ def _grounds(prediction: Prediction) -> dict[str, Any]:
 
 
 def _status(film: selectors.FilmState, *, ahead: int) -> texts.Wording:
+    if film.is_not_assessed:
+        return texts.not_assessed(film.instance.not_assessed)
     if film.analysis is None:
-        reason = film.instance.not_assessed
-        return texts.not_assessed(reason) if reason else texts.NOT_ASKED
+        return texts.NOT_ASKED
     return _words_without(film.analysis, ahead=ahead)
+
+
+def _anyway(film: selectors.FilmState) -> dict[str, str]:
+    """What is said where a film is not assessed, or was asked for all the same; empty for all others."""
+    instance = film.instance
+    if not (film.is_not_assessed or instance.overridden_at):
+        return {}
+    return {
+        "asked": texts.ASKED_ANYWAY.format(reason=instance.not_assessed),
+        "found": texts.FOUND_IN_PICTURE if instance.gate_reason else texts.FOUND_IN_HEADER,
+        "advice": texts.GATE_ADVICE.get(instance.gate_reason, ""),
+        "means": texts.ASSESS_ANYWAY,
+        "hint": texts.ANYWAY_HINT,
+    }
 
 
 def seen(context: dict[str, Any]) -> str:
@@ -157,7 +174,7 @@ def _heatmap_words(prediction: Prediction | None, heatmap: Heatmap | None) -> st
         return ""
     if heatmap is not None:
         return texts.heatmap(rows=heatmap.rows, columns=heatmap.columns, of_width=heatmap.of_width)
-    return texts.NO_HEATMAP if prediction.finding == Finding.BELOW else texts.NO_MAP_MADE
+    return texts.no_heatmap(prediction.finding)
 
 
 @require_POST
@@ -170,7 +187,7 @@ def analyse_again(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         instances = instances.filter(pk=get_object_or_404(instances, pk=_uuid(chosen)).pk)
         page += f"?film={instances[0].pk}"
     assert isinstance(request.user, User)
-    for instance in instances.filter(not_assessed=""):
+    for instance in analysis.askable(instances):
         analysis.request_again(instance, by=request.user)
     return redirect(page)
 

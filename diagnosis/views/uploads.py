@@ -26,6 +26,7 @@ OUTCOMES = {
     "above": ("above", "above threshold"),
     "uncertain": ("uncertain", "uncertain"),
     "below": ("below", "no COVID-19 pattern"),
+    "on_request": ("known", "analysed on request"),
     "waiting": ("waiting", "not analysed yet"),
     "not_assessed": ("known", "not assessed"),
     "failed": ("failed", "analysis failed"),
@@ -136,9 +137,8 @@ def words(row: selectors.UploadState) -> str:
     """The outcome in a line, the same on both pages."""
     film = row.film
     if film and film.prediction:
-        found = (
-            f"{texts.finding_of(film.prediction).lead} AI score {texts.score(film.prediction.probability)}"
-        )
+        answer, shown = texts.finding_of(film.prediction), texts.score(film.prediction.probability)
+        found = str(answer) if film.prediction.although else f"{answer.lead} AI score {shown}"
         return f"{found} · {row.sentence}" if row.upload.status == "duplicate" else found
     if film and row.outcome == "not_assessed":
         return f"Not assessed: {film.instance.not_assessed}. {texts.NO_RESULT}"

@@ -182,6 +182,12 @@ def take_studies(camera: Camera, page: Page) -> None:
 
 def take_states(camera: Camera, page: Page) -> None:
     camera.take("study-failed", stage.failed_study(camera.site), prepare=is_ready)
+    left_out = stage.left_out_study(camera.site, page)
+    camera.take("study-not-assessed", left_out, prepare=is_ready)
+    camera.take("study-assess-anyway", left_out, role="radiologist", prepare=ask_anyway)
+    asked = stage.asked_study(camera.site, page)
+    camera.take("study-on-request", asked, role="radiologist", prepare=is_ready)
+    camera.take("print-on-request", f"{asked}print/")
     waiting = stage.waiting_study(camera.site, page)
     camera.take("study-waiting", waiting, prepare=is_ready)
     camera.site.resume("inference")
@@ -258,6 +264,11 @@ def refuse(page: Page) -> None:
 
 def is_ready(page: Page) -> None:
     page.wait_for_selector("[data-viewer][data-ready=true]")
+
+
+def ask_anyway(page: Page) -> None:
+    is_ready(page)
+    page.locator(".anyway summary").click()
 
 
 def with_heatmap(page: Page) -> None:

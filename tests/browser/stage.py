@@ -48,6 +48,20 @@ batch = factories.BatchFactory(by=sender, team=team)
 stored = Instance.objects.filter(series__study__is_demo=True).order_by("pk").first()
 factories.UploadFactory(batch=batch, status=UploadStatus.STOPPED, instance=stored, patient_key=known.key)
 """
+# No synthetic film is turned away by a gate worth its name, so the row is written as a worker writes it.
+LEAVE_OUT = """
+from diagnosis.models import Analysis, Instance, Study
+instance = Instance.objects.get(series__study="{study}")
+Instance.objects.filter(pk=instance.pk).update(not_assessed="turned by 90°", gate_reason="rotated_90")
+Analysis.objects.filter(instance=instance).delete()
+Analysis.objects.create(instance=instance, status="not_assessed", error="turned by 90°")
+"""
+ASK_ANYWAY = """
+from diagnosis.models import Instance, User
+from diagnosis.services import assessment
+instance = Instance.objects.get(series__study="{study}")
+assessment.assess_anyway(instance, by=User.objects.get(username="radiologist"))
+"""
 WAITING = """
 from diagnosis.models import Analysis, Upload
 print(len(Analysis.waiting()) + len(Upload.objects.filter(status="received")))
@@ -96,6 +110,10 @@ HAND_OVER = """([files, kind]) => {
 def fill(site: Site, n_films: int) -> None:
     """Synthetic films through the real path; returns when all of them have their answer."""
     site.manage("demo", "--films", str(n_films))
+    _until_nothing_waits(site)
+
+
+def _until_nothing_waits(site: Site) -> None:
     until = time.monotonic() + WITHIN_S
     while site.manage("shell", "--no-imports", "-c", WAITING).strip() != "0":
         if time.monotonic() > until:
@@ -130,6 +148,21 @@ def people(site: Site) -> None:
 def failed_study(site: Site) -> str:
     """The address of a study whose analysis failed."""
     return f"/studies/{site.manage('shell', '--no-imports', '-c', FAIL).strip()}/"
+
+
+def left_out_study(site: Site, page: Page, *, seed: int = 360) -> str:
+    """A film that the input gate turned away."""
+    address = sent(page, picture("sideways.png", seed=seed))
+    site.manage("shell", "--no-imports", "-c", LEAVE_OUT.format(study=address.split("/")[2]))
+    return address
+
+
+def asked_study(site: Site, page: Page) -> str:
+    """One that a radiologist had analysed all the same."""
+    address = left_out_study(site, page, seed=361)
+    site.manage("shell", "--no-imports", "-c", ASK_ANYWAY.format(study=address.split("/")[2]))
+    _until_nothing_waits(site)
+    return address
 
 
 def waiting_study(site: Site, page: Page) -> str:

@@ -79,6 +79,11 @@ def outcomes(page: Page) -> None:
     expect(page.locator("[data-sent] .tone--waiting")).to_have_count(0, timeout=20_000)
 
 
+def ask_anyway(page: Page) -> None:
+    ready(page)
+    page.locator(".anyway summary").click()
+
+
 def check(page: Page) -> None:
     ready(page)
     page.get_by_label("Record or accession number").fill("BROWSER-1")
@@ -156,6 +161,9 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "study failed": ("clinician", "failed", ready),
     "study with text in the image": ("clinician", "text", ready),
     "study with text that can be cleared": ("administrator", "text", ready),
+    "study not assessed": ("clinician", "left out", ready),
+    "study not assessed, asked about": ("radiologist", "left out", ask_anyway),
+    "study analysed on request": ("radiologist", "on request", ready),
     "print": ("clinician", "above print", nothing),
     "print below": ("clinician", "below print", nothing),
     "tokens": ("clinician", "/tokens/", nothing),
@@ -198,6 +206,8 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
         known |= {f"{finding} print": f"{address}print/" for finding, address in known.items()}
         known["text"] = stage.sent(page, stage.picture_with_text(711))
         known["windows"] = stage.sent(page, stage.picture("windows.dcm", seed=710, **stage.WINDOWS))
+        known["left out"] = stage.left_out_study(filled, page)
+        known["on request"] = stage.asked_study(filled, page)
         own, known["withdrawn"] = stage.own_study(page), stage.withdrawn_study(page)
     stage.to_settle(filled)
     known |= {"own": own, "own withdrawal": f"{own}withdrawal/", "own patient": f"{own}patient/"}

@@ -55,6 +55,7 @@ TABLE: dict[str, tuple[int, ...]] = {
     "instance-pixels": OF_THE_TEAM,
     "instance-dicom": OF_THE_TEAM,
     "instance-text-clearance": ONLY_POST,
+    "instance-assessment": ONLY_POST,
     "prediction-heatmap": OF_THE_TEAM,
     "lateness": SIGNED_IN,
     "system": ADMINISTRATOR,
@@ -96,6 +97,7 @@ TABLE: dict[str, tuple[int, ...]] = {
     "api-study-result": API_OF_THE_TEAM,
     "api-study-analyses": API_ONLY_POST,
     "api-study-withdrawal": API_ONLY_POST,
+    "api-instance-assessment": API_ONLY_POST,
     "api-instance-pixels": API_OF_THE_TEAM,
     "api-instance-preview": API_OF_THE_TEAM,
     "api-instance-thumbnail": API_OF_THE_TEAM,
@@ -119,6 +121,7 @@ TAKE_POST |= {"teams", "team", "team-deletion"}
 TAKE_POST |= {"instance-text-clearance"}
 TAKE_POST |= {f"study-{noun}" for noun in ("search", "check", "patient", "withdrawal", "restoration")}
 TAKE_POST |= {"conflict-decision"}
+TAKE_POST |= {"instance-assessment", "api-instance-assessment"}
 # What answers every method alike: these send the browser on, or are not there at all.
 ALIKE = {"home": 302, "login": 302, "api-nowhere": 404}
 
