@@ -265,14 +265,14 @@ def test_the_command_writes_the_checkpoint_with_its_gate_and_keeps_the_rest(
     monkeypatch.setattr(gate_report, "KINDS", {"lateral": ("lateral",)})
     source, out, cache = tmp_path / "source.safetensors", tmp_path / "out.safetensors", tmp_path / "cache"
     header, network = checkpoint.load(tiny_checkpoint)
-    lungs = {"lungs": {"weight": next(network.parameters()).detach().half()}}
-    checkpoint.save(source, header, network, lungs)
+    other = {"other": {"weight": next(network.parameters()).detach().half()}}
+    checkpoint.save(source, header, network, other)
     words = ["gate", "--checkpoint", str(source), "--out", str(out), "--manifest", str(tiny_manifest)]
     words += ["--negatives", str(negatives), "--alpha", "0.3", "--cache", str(cache)]
     assert main(words) == 0
 
     written, again = checkpoint.load(out)
-    assert set(checkpoint.parts_of(out)) == {PART, "lungs"}
+    assert set(checkpoint.parts_of(out)) == {PART, "other"}
     for name, tensor in network.state_dict().items():
         assert tensor.equal(again.state_dict()[name]), name
     assert written.gate["alpha"] == 0.3 and math.isfinite(written.gate["limit"])
