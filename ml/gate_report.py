@@ -152,10 +152,11 @@ def _named(gate: Gate, looks: Looks) -> dict[str, dict[str, int]]:
 
 def markdown(measured: Mapping[str, Any]) -> str:
     """The table for docs/results, from what `measure` gave."""
-    return "\n".join(_lines(measured)) + "\n"
+    return "\n".join(lines(measured)) + "\n"
 
 
-def _lines(m: Mapping[str, Any]) -> Iterator[str]:
+def lines(m: Mapping[str, Any]) -> Iterator[str]:
+    """The section of the model card, from what `measure` gave."""
     yield "Good films of the test split that the gate turns away (95 % intervals of Clopper and Pearson). It was meant"
     yield f"to turn away {m['alpha']:.0%} of new good films at most, of every source with films enough to say so.\n"
     yield "| good films | films | turned away | share |\n|---|---|---|---|"

@@ -25,7 +25,7 @@ class Section:
 SECTIONS = (
     Section("probes", "## Shortcut probes", "ml.probes", "shortcut probes P1 to P5 and perturbations"),
     Section("heatmaps", "## Heatmaps", "ml.sanity", "checks of the heatmaps (evaluate --heatmaps)"),
-    Section("gate", "## Input gate", "ml.gating", "refusals of the input gate"),
+    Section("gate", "## Input gate", "ml.gate_report", "refusals of the input gate"),
 )
 
 
