@@ -64,7 +64,8 @@ def crossfit(task: Task, names: Sequence[str], *, watch: Watch | None = None) ->
 
     Returns
     -------
-    Path of `scores.csv`, with the held-out films of all these folds.
+    Path of `scores.csv`, with the held-out films of all these folds. With all of C among them, `calibration.csv` lies beside
+    it: what `for_calibration` gives.
 
     Raises
     ------
@@ -86,8 +87,20 @@ def crossfit(task: Task, names: Sequence[str], *, watch: Watch | None = None) ->
             parts.append(_run(inner, fold, watch, team))
     path = task.folder / "scores.csv"
     if team.is_first:
-        Scores.joined(parts).write(path)
+        scores = Scores.joined(parts)
+        scores.write(path)
+        if {f"C{part}" for part in range(folds.N_PARTS)} <= set(scores.fold.tolist()):
+            validation = Scores.load(task.folder / "C0" / "validation.csv")
+            for_calibration(scores.of(fold="C"), validation).write(path.with_name("calibration.csv"))
     return path
+
+
+def for_calibration(held_out: Scores, validation: Scores) -> Scores:
+    """Films of every source that no network which scored them has learned from, to calibrate the final network on.
+
+    Those held out of fold C and, of the sources that C leaves in training, the validation films of one of its parts.
+    """
+    return Scores.joined([held_out, validation.chosen(~np.isin(validation.source, held_out.source))])
 
 
 def _run(task: Task, fold: Fold, watch: Watch, team: Team) -> Scores:

@@ -12,7 +12,7 @@ import pytest
 
 from ml import folds, scoring
 from ml.__main__ import main
-from ml.crossfit import measure
+from ml.crossfit import for_calibration, measure
 from ml.data import Manifest, Record
 from ml.images import decode
 from ml.predict import Predictor
@@ -123,3 +123,14 @@ def test_an_unknown_fold_is_said_to_be_none(
     assert main(words(folds_manifest, tmp_path / "run", "A,D")) == 1
     assert re.search(r"there is no fold D: folds are A, B, C, or one of C0 to C4", caplog.text)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_calibration_gets_films_of_every_source_that_no_network_learned_from() -> None:
+    def films(fold: str, sources: list[str]) -> Scores:
+        records = [Record(f"{fold}{s}{i}.png", i % 2, "val", s, group=f"g{i}") for i, s in enumerate(sources)]
+        return Scores.made(records, fold=fold, logits=np.arange(len(sources), dtype=float))
+
+    held_out = Scores.joined([films("C0", ["web", "web"]), films("C1", ["web"])])
+    made = for_calibration(held_out, films("C0", ["web", "hill", "bay"]))
+    assert made.source.tolist() == ["web", "web", "web", "hill", "bay"]
+    assert made.fold.tolist() == ["C0", "C0", "C1", "C0", "C0"]
