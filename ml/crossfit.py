@@ -64,8 +64,8 @@ def crossfit(task: Task, names: Sequence[str], *, watch: Watch | None = None) ->
 
     Returns
     -------
-    Path of `scores.csv`, with the held-out films of all these folds. With all of C among them, `calibration.csv` lies beside
-    it: what `for_calibration` gives.
+    Path of `scores.csv`, with the held-out films of all these folds. With all of C among them, `calibration.csv` lies
+    beside it: what `for_calibration` gives.
 
     Raises
     ------
