@@ -1,6 +1,5 @@
 """What an input gate turns away: good films by source, view and class; strangers by kind, also kinds it never saw."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -39,7 +38,7 @@ def measure(gate: Gate, looks: Looks, *, alpha: float = gating.ALPHA) -> dict[st
         "alpha": alpha,
         "limit": gate.limit,
         "n_fit": _counts(looks.of(FIT)),
-        "calibration": _limits(gate, looks, alpha),
+        "calibration": _calibrated_on(gate, looks, alpha),
         "good": {name: _by(gate, good, part) for name, part in _PARTS.items()},
         "portable": _portable(gate, good),
         "kinds": {name: _against(gate, looks, kinds) for name, kinds in KINDS.items()},
@@ -53,12 +52,12 @@ def _counts(looks: Looks) -> dict[str, int]:
     return {str(kind): int((looks.kind == kind).sum()) for kind in np.unique(looks.kind)}
 
 
-def _limits(gate: Gate, looks: Looks, alpha: float) -> dict[str, dict[str, Any]]:
-    """None for a limit that too few films cannot set: JSON knows no infinity."""
-    found = gating.limits_by_source(gate, looks, alpha=alpha)
+def _calibrated_on(gate: Gate, looks: Looks, alpha: float) -> dict[str, dict[str, Any]]:
+    """How many films of each source set the limit, and how many of them lie beyond it."""
+    found = gating.strangeness_by_source(gate, looks, alpha=alpha)
     return {
-        name: {**row, "limit": row["limit"] if math.isfinite(row["limit"]) else None}
-        for name, row in found.items()
+        name: {"n": len(films), "beyond": int((films > gate.limit).sum()), "limit": gate.limit}
+        for name, films in found.items()
     }
 
 
@@ -158,7 +157,7 @@ def markdown(measured: Mapping[str, Any]) -> str:
 def lines(m: Mapping[str, Any]) -> Iterator[str]:
     """The section of the model card, from what `measure` gave."""
     yield "Good films of the test split that the gate turns away (95 % intervals of Clopper and Pearson). It was meant"
-    yield f"to turn away {m['alpha']:.0%} of new good films at most, of every source with films enough to say so.\n"
+    yield f"to turn away {m['alpha']:.0%} of new good films at most, taken over the sources.\n"
     yield "| good films | films | turned away | share |\n|---|---|---|---|"
     for part, rows in m["good"].items():
         for name, row in rows.items():
@@ -182,10 +181,10 @@ def lines(m: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _calibration(m: Mapping[str, Any]) -> Iterator[str]:
-    yield "The limit that each source asked for; the gate has the widest.\n"
-    yield "| calibration films | films | limit |\n|---|---|---|"
+    yield "The films that set the limit, all sources with the same weight (hierarchical split conformal):\n"
+    yield "| calibration films | films | beyond the limit |\n|---|---|---|"
     for name, row in m["calibration"].items():
-        yield f"| {name} | {row['n']} | {'too few' if row['limit'] is None else format(row['limit'], '.2f')} |"
+        yield f"| {name} | {row['n']} | {row['beyond']} |"
 
 
 def _percent(row: Mapping[str, Any]) -> str:

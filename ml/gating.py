@@ -56,7 +56,7 @@ def fit(looks: Looks, *, without: Collection[str] = (), seed: int = 0) -> Gate:
 
 
 def _model() -> LogisticRegression:
-    return LogisticRegression(C=_RIDGE, class_weight="balanced", max_iter=400)
+    return LogisticRegression(C=_RIDGE, class_weight="balanced", tol=1e-3, max_iter=2000)
 
 
 def _head(
@@ -80,9 +80,9 @@ def _fresh_odds(standard: Features, labels: NDArray[np.str_], known: Looks) -> N
     odds = np.zeros(len(labels))
     for others, held_out in GroupKFold(_PARTS).split(standard, groups=known.group):
         model = _model().fit(standard[others], labels[others])
-        logs = model.predict_log_proba(standard[held_out])
-        frontal = np.minimum(logs[:, list(model.classes_).index(FRONTAL)], -1e-12)
-        odds[held_out] = np.log(-np.expm1(frontal)) - frontal
+        p = model.predict_proba(standard[held_out])[:, list(model.classes_).index(FRONTAL)]
+        p = p.clip(1e-300, 1 - 1e-12)
+        odds[held_out] = np.log1p(-p) - np.log(p)
     good: NDArray[np.float64] = odds[labels == FRONTAL]
     return good
 
@@ -119,37 +119,50 @@ def conformal_limit(scores: ArrayLike, *, alpha: float) -> float:
     return float(ascending[place - 1]) if place <= len(ascending) else math.inf
 
 
-def limits_by_source(gate: Gate, looks: Looks, *, alpha: float = ALPHA) -> dict[str, dict[str, Any]]:
-    """The limit that each source of good films asks for, if it has films enough; the others ask together."""
+def shared_limit(by_source: Mapping[str, Features], *, alpha: float) -> float:
+    """The score that a new good film of a source drawn at random passes with probability 1 − alpha at most.
+
+    All sources count alike, whatever their size; each has the mass of one more film that lies beyond every limit, in
+    place of the one to come (hierarchical conformal prediction, Lee, Barber & Willett 2023). Infinite of too few films.
+    """
+    scores = np.concatenate([np.asarray(films, dtype=np.float64) for films in by_source.values()])
+    mass = np.concatenate([np.full(len(films), 1 / (len(films) + 1)) for films in by_source.values()])
+    ascending = np.argsort(scores)
+    place = np.searchsorted(np.cumsum(mass[ascending]), len(by_source) * (1 - alpha) - 1e-9)
+    return float(scores[ascending[place]]) if place < len(scores) else math.inf
+
+
+def strangeness_by_source(gate: Gate, looks: Looks, *, alpha: float = ALPHA) -> dict[str, Features]:
+    """How strange the good films for the calibration are, by source; sources with few films count as one together."""
     good = looks.of(CALIBRATE, FRONTAL)
     strangeness = gate.strangeness(good.features)
     n_of = {source: int((good.source == source).sum()) for source in np.unique(good.source)}
-    needed = math.ceil(1 / alpha) - 1
-    named = np.array([source if n_of[source] >= needed else _REST for source in good.source])
-    return {
-        str(name): {
-            "n": int((named == name).sum()),
-            "limit": conformal_limit(strangeness[named == name], alpha=alpha),
-        }
-        for name in np.unique(named)
-    }
+    named = np.array([source if n_of[source] >= _needed(alpha) else _REST for source in good.source])
+    return {str(name): strangeness[named == name] for name in np.unique(named)}
+
+
+def _needed(alpha: float) -> int:
+    return math.ceil(1 / alpha) - 1
 
 
 def calibrated(gate: Gate, looks: Looks, *, alpha: float = ALPHA) -> Gate:
-    """The gate with its limit: the widest that a source asks for, so that films of no source are turned away more.
+    """The gate with its limit, which all sources with films enough set together.
+
+    The widest limit of any source would promise each of them as much, but one odd film among 172 then opened the gate
+    to every lateral film. Whether a source is turned away more is measured on test films instead.
 
     Raises
     ------
     ValueError
         If no source has films enough.
     """
-    found = limits_by_source(gate, looks, alpha=alpha)
-    finite = [row["limit"] for row in found.values() if math.isfinite(row["limit"])]
-    if not finite:
+    found = strangeness_by_source(gate, looks, alpha=alpha)
+    enough = {name: films for name, films in found.items() if len(films) >= _needed(alpha)}
+    if not enough:
         raise ValueError(
-            f"too few good films to set a limit: {math.ceil(1 / alpha) - 1} of a source are needed at least"
+            f"too few good films to set a limit: {_needed(alpha)} of a source are needed at least"
         )
-    return replace(gate, limit=max(finite))
+    return replace(gate, limit=shared_limit(enough, alpha=alpha))
 
 
 # --- into a checkpoint ---
