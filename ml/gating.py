@@ -81,7 +81,7 @@ def _fresh_odds(standard: Features, labels: NDArray[np.str_], known: Looks) -> N
     for others, held_out in GroupKFold(_PARTS).split(standard, groups=known.group):
         model = _model().fit(standard[others], labels[others])
         p = model.predict_proba(standard[held_out])[:, list(model.classes_).index(FRONTAL)]
-        p = p.clip(1e-300, 1 - 1e-12)
+        p = p.astype(np.float64).clip(1e-300, 1 - 1e-12)
         odds[held_out] = np.log1p(-p) - np.log(p)
     good: NDArray[np.float64] = odds[labels == FRONTAL]
     return good
