@@ -14,6 +14,7 @@ from ml.data import Manifest, ManifestError, Record
 from ml.gate import FRONTAL
 from ml.images import RefusedFilmError, decode, to_gray8
 from ml.learned_gate import pooled
+from ml.phantom import phantom
 from ml.predict import BATCH_SIZE, Predictor, stages_of
 from ml.strangers import Gray, Random
 
@@ -32,6 +33,7 @@ class Sizes:
     strange_every: int = 3  # of these good films one is also turned, inverted and cropped
     made_up: int = 30  # of each kind
     variants: int = 5  # of each lateral film and CT slice to fit on, which are few
+    phantoms: int = 40  # drawn chests that pass as good: a demonstration shall not end at the gate
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,10 @@ def subjects(manifest: Manifest, negatives: Path, *, sizes: Sizes, seed: int) ->
         for kind, make in strangers.MADE_UP.items():
             for n in range(sizes.made_up):
                 yield Subject(make(random), use, kind, source="made up", group=f"{kind} {use} {n}")
+    for n in range(sizes.phantoms):
+        # Far from the numbers that a demonstration draws, which begin at 0.
+        chest = phantom(10_000 + n, 448, 512).astype(np.uint8)
+        yield Subject(chest, FIT, FRONTAL, source="phantom", group=f"phantom {n}")
 
 
 def chosen_films(manifest: Manifest, *, sizes: Sizes, random: Random) -> dict[str, list[Record]]:

@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 from ml import gating, metrics
 from ml.config import CLASSES
 from ml.gate import FRONTAL
-from ml.gate_films import FIT, TEST, TURNED, Looks
+from ml.gate_films import CALIBRATE, FIT, TEST, TURNED, Looks
 from ml.learned_gate import Gate
 from ml.metrics import Estimate
 from ml.strangers import MADE_UP
@@ -38,7 +38,7 @@ def measure(gate: Gate, looks: Looks, *, alpha: float = gating.ALPHA) -> dict[st
         "alpha": alpha,
         "limit": gate.limit,
         "n_fit": _counts(looks.of(FIT)),
-        "calibration": _calibrated_on(gate, looks, alpha),
+        "calibration": _calibrated_on(gate, looks),
         "good": {name: _by(gate, good, part) for name, part in _PARTS.items()},
         "portable": _portable(gate, good),
         "kinds": {name: _against(gate, looks, kinds) for name, kinds in KINDS.items()},
@@ -52,12 +52,13 @@ def _counts(looks: Looks) -> dict[str, int]:
     return {str(kind): int((looks.kind == kind).sum()) for kind in np.unique(looks.kind)}
 
 
-def _calibrated_on(gate: Gate, looks: Looks, alpha: float) -> dict[str, dict[str, Any]]:
+def _calibrated_on(gate: Gate, looks: Looks) -> dict[str, dict[str, Any]]:
     """How many films of each source set the limit, and how many of them lie beyond it."""
-    found = gating.strangeness_by_source(gate, looks, alpha=alpha)
+    good = looks.of(CALIBRATE, FRONTAL)
+    beyond = _refused(gate, good)
     return {
-        name: {"n": len(films), "beyond": int((films > gate.limit).sum()), "limit": gate.limit}
-        for name, films in found.items()
+        str(name): {"n": int((good.source == name).sum()), "beyond": int(beyond[good.source == name].sum())}
+        for name in np.unique(good.source)
     }
 
 
@@ -157,10 +158,10 @@ def markdown(measured: Mapping[str, Any]) -> str:
 def lines(m: Mapping[str, Any]) -> Iterator[str]:
     """The section of the model card, from what `measure` gave."""
     yield "Good films of the test split that the gate turns away (95 % intervals of Clopper and Pearson). It was meant"
-    yield f"to turn away {m['alpha']:.0%} of new good films at most, taken over the sources.\n"
+    yield f"to turn away {m['alpha']:.0%} of new good films like the calibration's at most.\n"
     yield "| good films | films | turned away | share |\n|---|---|---|---|"
-    for part, rows in m["good"].items():
-        for name, row in rows.items():
+    for part in _PARTS:  # JSON keeps names sorted, people want the whole first
+        for name, row in sorted(m["good"][part].items()):
             words = name if part == "all" else f"{part}: {name}"
             yield f"| {words} | {row['n']} | {row['refused']} | {_percent(row)} |"
     portable = m["portable"]
@@ -171,7 +172,8 @@ def lines(m: Mapping[str, Any]) -> Iterator[str]:
     yield "that kind, so that it is as new to it as what nobody thought of.\n"
     yield "| kind | pictures (patients) | AUROC | turned away | AUROC, left out | turned away, left out |"
     yield "|---|---|---|---|---|---|"
-    for name, row in m["kinds"].items():
+    for name in (kind for kind in KINDS if kind in m["kinds"]):
+        row = m["kinds"][name]
         left = m["left_out"][name]
         cells = f"{_number(row['auroc'])} | {_percent(row)} | {_number(left['auroc'])} | {_percent(left)}"
         yield f"| {name} | {row['n']} ({row['groups']}) | {cells} |"
@@ -181,9 +183,9 @@ def lines(m: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _calibration(m: Mapping[str, Any]) -> Iterator[str]:
-    yield "The films that set the limit, all sources with the same weight (hierarchical split conformal):\n"
+    yield "The films that set the limit together (split conformal):\n"
     yield "| calibration films | films | beyond the limit |\n|---|---|---|"
-    for name, row in m["calibration"].items():
+    for name, row in sorted(m["calibration"].items()):
         yield f"| {name} | {row['n']} | {row['beyond']} |"
 
 

@@ -28,7 +28,6 @@ _RIDGE = 0.02  # inverse strength of the head's penalty: the features are many a
 _DIRECTIONS = 48
 _CENTRES = 64
 _PARTS = 3  # of the films, to see good films as a head sees them that was not fitted on them
-_REST = "the rest"
 
 
 def class_of(kind: str) -> str:
@@ -119,50 +118,21 @@ def conformal_limit(scores: ArrayLike, *, alpha: float) -> float:
     return float(ascending[place - 1]) if place <= len(ascending) else math.inf
 
 
-def shared_limit(by_source: Mapping[str, Features], *, alpha: float) -> float:
-    """The score that a new good film of a source drawn at random passes with probability 1 − alpha at most.
-
-    All sources count alike, whatever their size; each has the mass of one more film that lies beyond every limit, in
-    place of the one to come (hierarchical conformal prediction, Lee, Barber & Willett 2023). Infinite of too few films.
-    """
-    scores = np.concatenate([np.asarray(films, dtype=np.float64) for films in by_source.values()])
-    mass = np.concatenate([np.full(len(films), 1 / (len(films) + 1)) for films in by_source.values()])
-    ascending = np.argsort(scores)
-    place = np.searchsorted(np.cumsum(mass[ascending]), len(by_source) * (1 - alpha) - 1e-9)
-    return float(scores[ascending[place]]) if place < len(scores) else math.inf
-
-
-def strangeness_by_source(gate: Gate, looks: Looks, *, alpha: float = ALPHA) -> dict[str, Features]:
-    """How strange the good films for the calibration are, by source; sources with few films count as one together."""
-    good = looks.of(CALIBRATE, FRONTAL)
-    strangeness = gate.strangeness(good.features)
-    n_of = {source: int((good.source == source).sum()) for source in np.unique(good.source)}
-    named = np.array([source if n_of[source] >= _needed(alpha) else _REST for source in good.source])
-    return {str(name): strangeness[named == name] for name in np.unique(named)}
-
-
-def _needed(alpha: float) -> int:
-    return math.ceil(1 / alpha) - 1
-
-
 def calibrated(gate: Gate, looks: Looks, *, alpha: float = ALPHA) -> Gate:
-    """The gate with its limit, which all sources with films enough set together.
+    """The gate with its limit, from all good films for the calibration together: of no source are there many more.
 
-    The widest limit of any source would promise each of them as much, but one odd film among 172 then opened the gate
-    to every lateral film. Whether a source is turned away more is measured on test films instead.
+    A limit for each source, and the widest of them, would promise each source as much; but one odd film among 172 then
+    opened the gate to every lateral film. How often each is turned away is measured on test films instead.
 
     Raises
     ------
     ValueError
-        If no source has films enough.
+        If the films are too few.
     """
-    found = strangeness_by_source(gate, looks, alpha=alpha)
-    enough = {name: films for name, films in found.items() if len(films) >= _needed(alpha)}
-    if not enough:
-        raise ValueError(
-            f"too few good films to set a limit: {_needed(alpha)} of a source are needed at least"
-        )
-    return replace(gate, limit=shared_limit(enough, alpha=alpha))
+    limit = conformal_limit(gate.strangeness(looks.of(CALIBRATE, FRONTAL).features), alpha=alpha)
+    if not math.isfinite(limit):
+        raise ValueError(f"too few good films to set a limit: {math.ceil(1 / alpha) - 1} are needed at least")
+    return replace(gate, limit=limit)
 
 
 # --- into a checkpoint ---

@@ -1,4 +1,4 @@
-"""Synthetic films that look like a chest radiograph from afar: for demonstrations and tests, never for training."""
+"""Synthetic films that look like a chest radiograph from afar: for demonstrations and tests, not to teach networks."""
 
 import numpy as np
 from numpy.typing import NDArray

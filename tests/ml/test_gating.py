@@ -86,44 +86,17 @@ def test_good_films_pass_as_often_as_promised_in_every_source(gate: Gate) -> Non
         assert refused[fresh.source == source].mean() <= 0.03
 
 
-def test_sources_count_alike_whatever_their_size() -> None:
-    """199 scores of one source and 99 of another: each has mass 1, and 1/200 and 1/100 of it lie beyond."""
-    by_source = {"large": np.arange(199) / 1000, "small": 1 + np.arange(99.0)}
-    assert gating.shared_limit(by_source, alpha=0.25) == pytest.approx(51)  # 199/200 + 51/100 = 1.505 of 2
-    assert gating.shared_limit(by_source, alpha=0.005) == math.inf
-    assert gating.shared_limit({"one": np.arange(1, 100)}, alpha=0.01) == 99
-
-
-@given(seed=st.integers(0, 200), sizes=st.lists(st.integers(20, 120), min_size=1, max_size=4))
-@settings(max_examples=30, deadline=None)
-def test_taken_over_the_sources_no_more_than_alpha_lie_beyond(seed: int, sizes: list[int]) -> None:
-    random = np.random.default_rng(seed)
-    beyond = []
-    for _ in range(200):
-        limit = gating.shared_limit(
-            {str(i): random.random(n) * (i + 1) for i, n in enumerate(sizes)}, alpha=0.1
-        )
-        beyond.append(np.mean([max(0.0, 1 - limit / (i + 1)) for i in range(len(sizes))]))
-    assert np.mean(beyond) <= 0.1 + 4 * np.std(beyond) / math.sqrt(200) + 1e-9
-
-
-def test_one_odd_film_does_not_open_the_gate(looks: Looks) -> None:
-    plain = gating.fit(looks)
-    found = gating.strangeness_by_source(plain, looks)
-    assert {name: len(films) for name, films in found.items()} == {"harbour": 120, "hill": 120}
-    with_odd = {**found, "hill": np.append(found["hill"][1:], 1e6)}
-    assert gating.shared_limit(with_odd, alpha=0.05) <= np.quantile(found["harbour"], 0.99)
-
-
-def test_sources_with_few_films_count_as_one() -> None:
-    many = made_looks(240, sources=("harbour", "harbour", "hill", "dale", "vale"))
-    found = gating.strangeness_by_source(gating.fit(many), many, alpha=0.012)
-    assert {name: len(films) for name, films in found.items()} == {"harbour": 96, "the rest": 144}
+def test_one_odd_film_does_not_open_the_gate(gate: Gate, looks: Looks) -> None:
+    good = looks.of(CALIBRATE, "frontal")
+    strangeness = gate.strangeness(good.features)
+    assert gate.limit == gating.conformal_limit(strangeness, alpha=gating.ALPHA)
+    with_odd = np.append(strangeness[1:], 1e6)
+    assert gating.conformal_limit(with_odd, alpha=0.02) <= strangeness.max()
 
 
 def test_too_few_good_films_set_no_limit() -> None:
     few = made_looks(10)
-    with pytest.raises(ValueError, match="too few good films to set a limit: 99 of a source"):
+    with pytest.raises(ValueError, match="too few good films to set a limit: 99 are needed"):
         gating.calibrated(gating.fit(few), few)
 
 
