@@ -64,7 +64,8 @@ def crossfit(task: Task, names: Sequence[str], *, watch: Watch | None = None) ->
 
     Returns
     -------
-    Path of `scores.csv`, with the held-out films of all these folds. With all of C among them, `calibration.csv` lies
+    Path of `scores.csv`, with the held-out films of all these folds, and Non-COVID validation films for fold B, which
+    holds out none. With all of C among them, `calibration.csv` lies
     beside it: what `for_calibration` gives.
 
     Raises
@@ -88,11 +89,22 @@ def crossfit(task: Task, names: Sequence[str], *, watch: Watch | None = None) ->
     path = task.folder / "scores.csv"
     if team.is_first:
         scores = Scores.joined(parts)
-        scores.write(path)
+        Scores.joined([scores, *_negatives(task.folder, scores)]).write(path)
         if {f"C{part}" for part in range(folds.N_PARTS)} <= set(scores.fold.tolist()):
             validation = Scores.load(task.folder / "C0" / "validation.csv")
             for_calibration(scores.of(fold="C"), validation).write(path.with_name("calibration.csv"))
     return path
+
+
+def _negatives(folder: Path, scores: Scores) -> list[Scores]:
+    """Of fold B, whose held-out films are all COVID-19: its Non-COVID validation films, for a specificity.
+
+    No network learned from them, but from others of their sources: they are not external.
+    """
+    if "B" not in scores.fold or 0 in scores.of(fold="B").label:
+        return []
+    validation = Scores.load(folder / "B" / "validation.csv")
+    return [validation.chosen(validation.label == 0)]
 
 
 def for_calibration(held_out: Scores, validation: Scores) -> Scores:

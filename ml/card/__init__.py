@@ -6,7 +6,7 @@ from pathlib import Path
 from ml.card import model, results
 from ml.card.tables import Numbers
 
-_TRIED = ("training.md", "what_was_tried.md")  # written by hand, beside the page of results
+_TRIED = ("what_was_tried.md", "training.md")  # written by hand, beside the page of results
 
 
 def write(path: Path, measured: Numbers) -> None:

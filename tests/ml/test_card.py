@@ -256,12 +256,12 @@ def test_a_goal_is_reached_only_with_its_lower_bound(measured: dict) -> None:
 def test_the_page_of_results_links_card_pictures_and_what_was_tried(measured: dict, tmp_path: Path) -> None:
     page = tmp_path / "docs" / "checkpoint.md"
     page.parent.mkdir()
-    (page.parent / "training.md").write_text("by hand")
+    (page.parent / "what_was_tried.md").write_text("by hand")
     card.write_results(page, measured, card=tmp_path / "CARD.md", figures=page.parent / "figures")
     text = page.read_text(encoding="utf-8")
-    assert "](../CARD.md)" in text and "](training.md)" in text and "](figures/fold_a_roc.svg)" in text
+    assert "](../CARD.md)" in text and "](what_was_tried.md)" in text and "](figures/fold_a_roc.svg)" in text
     card.write_results(page, measured)
-    assert "](" not in page.read_text(encoding="utf-8").replace("](training.md)", "")
+    assert "](" not in page.read_text(encoding="utf-8").replace("](what_was_tried.md)", "")
 
 
 def test_the_page_is_in_the_order_of_the_card(measured: dict) -> None:
