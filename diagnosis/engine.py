@@ -356,23 +356,6 @@ def write_heatmap(
     write_durably(path, [picture.getvalue()])
 
 
-def overlay_png(film: Path, heatmap: Path, *, comment: str) -> bytes:
-    """A film's preview with its heatmap on it, as PNG. Both files are the site's own."""
-    import io
-
-    from PIL import Image
-    from PIL.PngImagePlugin import PngInfo
-
-    with Image.open(film) as shown, Image.open(heatmap) as layer:
-        base = shown.convert("RGBA")
-        base.alpha_composite(layer.convert("RGBA").resize(base.size, Image.Resampling.BILINEAR))
-    words = PngInfo()
-    words.add_itxt("Comment", comment)
-    picture = io.BytesIO()
-    base.convert("RGB").save(picture, format="PNG", compress_level=1, pnginfo=words)
-    return picture.getvalue()
-
-
 def phantom_png(seed: int) -> bytes:
     """A synthetic film for `manage.py demo`: it looks like a radiograph and shows nobody."""
     import io

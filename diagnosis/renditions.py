@@ -37,3 +37,20 @@ def heatmap_size(width: int, height: int) -> tuple[int, int]:
     """Pixels of a heatmap with the film's aspect, the long side at most HEATMAP_SIDE."""
     factor = min(1.0, HEATMAP_SIDE / max(width, height))
     return max(1, round(width * factor)), max(1, round(height * factor))
+
+
+def overlay_png(film: Path, heatmap: Path, *, comment: str) -> bytes:
+    """A film's preview with its heatmap on it, as PNG. Both files are the site's own."""
+    import io
+
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    with Image.open(film) as shown, Image.open(heatmap) as layer:
+        base = shown.convert("RGBA")
+        base.alpha_composite(layer.convert("RGBA").resize(base.size, Image.Resampling.BILINEAR))
+    words = PngInfo()
+    words.add_itxt("Comment", comment)
+    picture = io.BytesIO()
+    base.convert("RGB").save(picture, format="PNG", compress_level=1, pnginfo=words)
+    return picture.getvalue()

@@ -14,7 +14,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from diagnosis import access, engine, renditions, texts
+from diagnosis import access, renditions, texts
 from diagnosis.api import examples
 from diagnosis.api.door import Door
 from diagnosis.api.serializers import HeatmapAnswerSerializer
@@ -113,7 +113,7 @@ class Overlay(Door):
         folder = prediction.analysis.instance.folder
         words = f"{texts.heatmap(rows=heatmap.rows, columns=heatmap.columns, of_width=heatmap.of_width)} {texts.FOOTER}"
         try:
-            picture = engine.overlay_png(
+            picture = renditions.overlay_png(
                 folder / renditions.PREVIEW, folder / renditions.heatmap_name(prediction.pk), comment=words
             )
         except FileNotFoundError:

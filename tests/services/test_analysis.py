@@ -14,6 +14,7 @@ from diagnosis import engine, renditions, texts
 from diagnosis.models import MAX_ATTEMPTS, Analysis, Checkpoint, IllegalTransitionError, Prediction, Worker
 from diagnosis.services import analysis, intake, operations, workers
 from diagnosis.states import Finding, JobStatus
+from ml.sight import Glance
 from tests import factories
 from tests.xrays import film, png
 
@@ -74,7 +75,13 @@ def test_a_heatmap_keeps_its_raw_values_and_the_scale_of_its_checkpoint(waiting,
 def test_the_map_of_a_box_lies_inside_it_on_the_film(waiting, promote, monkeypatch):
     """Where the network looks at a part of the film, the picture says nothing of the rest, and the row says which."""
     box = (0.25, 0.1, 0.75, 0.6)
-    monkeypatch.setattr("ml.predict.Predictor.boxes", lambda self, grays: [box] * len(grays))
+
+    def look(self, grays, masks=None):
+        return [
+            Glance(self.header.preprocessing.resize(gray, box=box), box, has_lungs=True) for gray in grays
+        ]
+
+    monkeypatch.setattr("ml.predict.Predictor.look", look)
     monkeypatch.setattr("ml.explain.grad_cam", hot_everywhere)
     promote()
     (row,) = waiting()

@@ -36,7 +36,7 @@ def score(study: Study, probability: float, finding: str) -> Instance:
     """Give a study one more film with this result, as the worker would."""
     instance = factories.InstanceFactory(series__study=study)
     factories.PredictionFactory(analysis__instance=instance, probability=probability, finding=finding)
-    analysis._lead(study)
+    analysis.lead(study)
     return instance
 
 
@@ -231,7 +231,7 @@ def test_a_study_shows_the_finding_of_its_highest_film(browser, known):
 def test_a_study_shows_the_latest_result_of_a_film_and_not_its_highest(browser, known):
     film = score(known, 0.9, Finding.ABOVE)
     factories.PredictionFactory(analysis__instance=film, probability=0.1, finding=Finding.BELOW)
-    analysis._lead(known)
+    analysis.lead(known)
     assert "0.10" in browser.get(reverse("studies")).content.decode()
     assert listed(browser, show="below") == [known.number]
 
