@@ -148,7 +148,7 @@ class Site:
 
     def ask(self, path: str) -> int:
         """The status of a GET."""
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+        with urllib.request.urlopen(self.url + path, timeout=30) as answer:
             return answer.status
 
     def rows(self, query: str) -> list[tuple]:

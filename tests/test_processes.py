@@ -21,7 +21,7 @@ from tests.sites import PROCESSES, Site, wait_for
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("site"), pytest.mark.timeout(300)]
 ROLES = ("clinician", "radiologist", "administrator")
 # Ten on a machine that has nothing else to do; here other tests share it. No wait inside is longer.
-STOPPED_WITHIN_S = 20
+STOPPED_WITHIN_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +92,8 @@ def test_the_training_worker_gives_way_to_the_others(site):
 @pytest.mark.parametrize("name", PROCESSES)
 def test_a_process_that_is_killed_comes_back(site, name):
     old = site.kill(name)
-    wait_for(lambda: site.pid(name) not in (0, old), what=f"{name} runs again", within_s=30)
-    wait_for(lambda: answers(site), what="the site answers", within_s=30)
+    wait_for(lambda: site.pid(name) not in (0, old), what=f"{name} runs again", within_s=90)
+    wait_for(lambda: answers(site), what="the site answers", within_s=90)
 
 
 def answers(site: Site) -> bool:

@@ -18,7 +18,7 @@ from tests.sites import Site
 
 PageAs = Callable[..., Page]
 # Two cores carry the site, Chromium and the other half of the tests.
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)
 
 

@@ -309,7 +309,7 @@ def send_several(page: Page) -> None:
     page.set_input_files("#table", {"name": "patients.csv", "mimeType": "text/csv", "buffer": TABLE})
     page.set_input_files("input[type=file]", files)
     expect(page.locator("[data-sent] .file")).to_have_count(10)
-    expect(page.locator("[data-sent] .tone--waiting")).to_have_count(0, timeout=20_000)
+    expect(page.locator("[data-sent] .tone--waiting")).to_have_count(0, timeout=60_000)
 
 
 def open_batch(page: Page) -> None:

@@ -75,8 +75,8 @@ def outcomes(page: Page) -> None:
     page.set_input_files(
         "input[type=file]", [stage.picture("a.png", seed=700), bad, archive, stage.picture("b.dcm", seed=701)]
     )
-    expect(page.locator("[data-open]:not([hidden])")).to_have_count(3, timeout=20_000)
-    expect(page.locator("[data-sent] .tone--waiting")).to_have_count(0, timeout=20_000)
+    expect(page.locator("[data-open]:not([hidden])")).to_have_count(3, timeout=60_000)
+    expect(page.locator("[data-sent] .tone--waiting")).to_have_count(0, timeout=60_000)
 
 
 def ask_anyway(page: Page) -> None:

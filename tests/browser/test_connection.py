@@ -37,7 +37,7 @@ def test_a_study_that_waits_asks_again_after_a_question_was_lost(page_as, site, 
         page.unroute("**/studies/*/?film=*")
     finally:
         site.resume("inference")
-    expect(page.locator(".answer__score")).to_be_visible(timeout=40_000)
+    expect(page.locator(".answer__score")).to_be_visible(timeout=90_000)
     forgive_lost_requests(errors)
 
 

@@ -272,7 +272,7 @@ def test_an_answer_that_comes_later_arrives_without_a_reload_and_off_at_first(pa
         page.evaluate("() => { window.stays = true; }")
     finally:
         site.resume("inference")
-    expect(page.locator(".answer__score")).to_be_visible(timeout=40_000)
+    expect(page.locator(".answer__score")).to_be_visible(timeout=90_000)
     assert page.evaluate("() => window.stays") and page.url.endswith(address)
     button = page.locator("[data-do=heatmap]")
     if page.locator("[data-heatmap-url]").count():

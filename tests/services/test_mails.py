@@ -261,5 +261,5 @@ def test_a_server_that_does_not_answer_is_left_soon(reader, smtp, way):
         factories.MailFactory(user=reader)
         began = time.monotonic()
         assert mails.send_due() == 0
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 20, "the sending of mails must not hang on one server"
     assert Mail.objects.get().due_at > timezone.now()
