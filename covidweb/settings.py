@@ -320,6 +320,13 @@ PLACEHOLDER_PATIENT_IDS = words(
 # A reader who knows a number may check it; nobody may try out a list of them (rule A7).
 NUMBERS_A_MINUTE = count("COVIDWEB_NUMBERS_A_MINUTE", default=20)
 UNDO_WITHDRAWAL_S = seconds("COVIDWEB_UNDO_WITHDRAWAL_S", default=86_400)
+
+# The reading room (docs/reading.md).
+UNDO_READ_S = seconds("COVIDWEB_UNDO_READ_S", default=10)
+CLAIM_S = seconds("COVIDWEB_CLAIM_S", default=900)
+READING_LIMIT_S = seconds("COVIDWEB_READING_LIMIT_S", default=86_400)
+RANDOM_SHARE = share("COVIDWEB_RANDOM_SHARE") or 0.2
+READS_PER_CASE = count("COVIDWEB_READS_PER_CASE", default=1)
 # Safety rule E3: nobody can weigh a prevalence without knowing where it comes from and of when it is.
 SITE_PREVALENCE = share("COVIDWEB_SITE_PREVALENCE")
 SITE_PREVALENCE_SOURCE = text("COVIDWEB_SITE_PREVALENCE_SOURCE", "")

@@ -19,17 +19,23 @@ from diagnosis import texts
 from diagnosis.models import (
     ApiToken,
     Batch,
+    Case,
+    Draft,
     Event,
     IdentityConflict,
     Instance,
     Notice,
     Prediction,
+    Read,
+    ReadingSession,
+    Reply,
+    SavedFilter,
     Study,
     Team,
     Upload,
     User,
 )
-from diagnosis.states import StudyStatus
+from diagnosis.states import ReadStatus, StudyStatus
 
 Viewer = User | AnonymousUser
 
@@ -199,3 +205,92 @@ def study_to_restore_for(user: Viewer, pk: uuid.UUID) -> Study:
 def conflict_for(user: Viewer, pk: uuid.UUID) -> IdentityConflict:
     require_administrator(user)
     return get_object_or_404(IdentityConflict.objects.select_related("study", "patient"), pk=pk)
+
+
+# --- the reading room ---
+
+
+def is_reader(user: Viewer) -> bool:
+    return isinstance(user, User) and user.is_active and user.is_radiologist
+
+
+def require_reader(user: Viewer) -> None:
+    if not is_reader(user):
+        raise PermissionDenied(texts.ONLY_READERS)
+
+
+def cases_of(user: Viewer) -> QuerySet[Case]:
+    """The worklist is for those who see all studies; what was withdrawn is not on it (rule A9)."""
+    if not sees_all_studies(user):
+        return Case.objects.none()
+    return Case.objects.filter(study__status=StudyStatus.ACTIVE)
+
+
+def require_worklist(user: Viewer) -> None:
+    if not sees_all_studies(user):
+        raise PermissionDenied(texts.ONLY_READERS)
+
+
+def case_for(user: Viewer, study: uuid.UUID) -> Case:
+    """The case of a study, for those who may look at the worklist."""
+    require_worklist(user)
+    return get_object_or_404(cases_of(user).select_related("study__patient", "study__team"), study=study)
+
+
+def case_to_read_for(user: Viewer, study: uuid.UUID) -> Case:
+    """The case of a study, for a reader."""
+    require_reader(user)
+    return case_for(user, study)
+
+
+def drafts_of(user: Viewer) -> QuerySet[Draft]:
+    """A reader's own, of studies that are still there."""
+    return Draft.objects.filter(reader=user.pk, study__in=studies_of(user))
+
+
+def sessions_of(user: Viewer) -> QuerySet[ReadingSession]:
+    return ReadingSession.objects.filter(reader=user.pk)
+
+
+def session_for(user: Viewer, pk: uuid.UUID) -> ReadingSession:
+    require_reader(user)
+    return get_object_or_404(sessions_of(user), pk=pk)
+
+
+def saved_filter_for(user: Viewer, pk: uuid.UUID) -> SavedFilter:
+    return get_object_or_404(SavedFilter, pk=pk, user=user.pk)
+
+
+def reads_of(user: Viewer) -> QuerySet[Read]:
+    """Administrators see all, readers their own, clinicians those of their teams' studies once they are final."""
+    if not isinstance(user, User):
+        return Read.objects.none()
+    reads = Read.objects.filter(reader__isnull=False, study__in=studies_of(user)).exclude(
+        status=ReadStatus.TAKEN_BACK
+    )
+    if user.is_administrator:
+        return reads
+    if user.is_radiologist:
+        return reads.filter(reader=user)
+    ended = timezone.now() - timedelta(seconds=settings.UNDO_READ_S)
+    return reads.filter(status=ReadStatus.SUBMITTED, created_at__lte=ended)
+
+
+def own_read_for(user: Viewer, pk: uuid.UUID) -> Read:
+    """A reader's own read, such as one that is to be taken back."""
+    require_reader(user)
+    return get_object_or_404(Read.objects.select_related("study"), pk=pk, reader=user.pk)
+
+
+def replies_of(user: Viewer) -> QuerySet[Reply]:
+    """What readers answered to the user's teams (rule D13); administrators see those of all teams."""
+    if not isinstance(user, User):
+        return Reply.objects.none()
+    replies = Reply.objects.filter(read__status=ReadStatus.SUBMITTED, read__study__status=StudyStatus.ACTIVE)
+    if user.is_administrator:
+        return replies
+    return replies.filter(read__study__team__in=teams_of(user))
+
+
+def reply_for(user: Viewer, pk: uuid.UUID) -> Reply:
+    return get_object_or_404(replies_of(user).select_related("read__study"), pk=pk)

@@ -96,6 +96,101 @@ class Label:
     UNKNOWN = "unknown"
 
 
+class Answer:
+    """What a reader says of the appearance of a study (rule D6). `labels_of` maps it to a class."""
+
+    TYPICAL = "typical"
+    INDETERMINATE = "indeterminate"
+    ATYPICAL = "atypical"
+    NORMAL = "normal"
+    CANNOT = "cannot"
+
+
+# Which class an answer stands for, by version of the table; a read keeps the version that it was made under.
+ANSWER_TABLES: dict[int, dict[str, str]] = {
+    1: {
+        Answer.TYPICAL: Label.COVID,
+        Answer.INDETERMINATE: Label.UNKNOWN,
+        Answer.ATYPICAL: Label.NONCOVID,
+        Answer.NORMAL: Label.NONCOVID,
+        Answer.CANNOT: Label.UNKNOWN,
+    }
+}
+ANSWER_TABLE = 1
+
+
+class CannotReason:
+    """Why a film cannot be assessed."""
+
+    QUALITY = "quality"
+    VIEW = "view"
+    CUT_OFF = "cut_off"
+    NOT_CHEST = "not_chest"
+    CHILD = "child"
+    FILE = "file"
+    OTHER = "other"
+
+
+class RegionKind:
+    """What a reader draws on a film, in its own pixels."""
+
+    BOX = "box"
+    OUTLINE = "outline"
+    LENGTH = "length"
+
+
+class ReadStatus:
+    """submitted ──► superseded (a later read of the same reader) | taken_back (within seconds, before it is final)
+
+    superseded ──► submitted: the later read was taken back.
+    """
+
+    SUBMITTED = "submitted"
+    SUPERSEDED = "superseded"
+    TAKEN_BACK = "taken_back"
+
+    TRANSITIONS: Transitions = {SUBMITTED: (SUPERSEDED, TAKEN_BACK), SUPERSEDED: (SUBMITTED,)}
+
+
+class CaseStatus:
+    """open ⇄ done; open, done ⇄ off: an administrator or a withdrawal took it off the worklist"""
+
+    OPEN = "open"
+    DONE = "done"
+    OFF = "off"
+
+    TRANSITIONS: Transitions = {OPEN: (DONE, OFF), DONE: (OPEN, OFF), OFF: (OPEN, DONE)}
+
+
+class Tier:
+    """The first part of a case's priority (rule D3): smaller is read first. Stored, indexed, aged by the sweeper."""
+
+    DISAGREED = 0
+    OVERDUE = 1
+    ADJUDICATION = 2
+    REST = 3
+
+
+class SessionStatus:
+    """running ⇄ paused; both ──► ended"""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+    TRANSITIONS: Transitions = {RUNNING: (PAUSED, ENDED), PAUSED: (RUNNING, ENDED)}
+
+
+class ReviewStatus:
+    """open ──► answered (by a read) | taken_back (by who asked)"""
+
+    OPEN = "open"
+    ANSWERED = "answered"
+    TAKEN_BACK = "taken_back"
+
+    TRANSITIONS: Transitions = {OPEN: (ANSWERED, TAKEN_BACK), ANSWERED: (OPEN,)}
+
+
 class PatientOrigin:
     """Where the patient reference of a study came from."""
 

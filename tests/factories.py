@@ -14,6 +14,9 @@ from factory.django import DjangoModelFactory
 from covidweb import version
 from diagnosis import models, pseudonyms
 from diagnosis.states import (
+    ANSWER_TABLE,
+    ANSWER_TABLES,
+    Answer,
     CheckpointStatus,
     Finding,
     JobStatus,
@@ -227,3 +230,47 @@ def wrong_passwords(username: str, *, n: int, address: str = "127.0.0.1") -> Non
     AccessAttempt.objects.create(
         username=username, ip_address=address, user_agent=f"browser {n}", failures_since_start=n
     )
+
+
+class CaseFactory(DjangoModelFactory[models.Case]):
+    class Meta:
+        model = models.Case
+
+    study = factory.SubFactory(StudyFactory)
+    received_at = factory.SelfAttribute("study.received_at")
+
+
+class DraftFactory(DjangoModelFactory[models.Draft]):
+    class Meta:
+        model = models.Draft
+
+    study = factory.SubFactory(StudyFactory)
+    reader = factory.SubFactory(UserFactory, role=Role.RADIOLOGIST)
+
+
+class ReadFactory(DjangoModelFactory[models.Read]):
+    """A submitted read. `created_at=` sets its moment, such as one that makes it final."""
+
+    class Meta:
+        model = models.Read
+        skip_postgeneration_save = True
+
+    study = factory.SubFactory(StudyFactory)
+    reader = factory.SubFactory(UserFactory, role=Role.RADIOLOGIST)
+    answer = Answer.TYPICAL
+    label = factory.LazyAttribute(lambda read: ANSWER_TABLES[ANSWER_TABLE][read.answer])
+
+    @factory.post_generation
+    def created_at(self, create: bool, moment: datetime.datetime | None, **_: Any) -> None:
+        if create and moment is not None:
+            models.Read.objects.filter(pk=self.pk).update(created_at=moment)
+            self.refresh_from_db()
+
+
+class ReviewRequestFactory(DjangoModelFactory[models.ReviewRequest]):
+    class Meta:
+        model = models.ReviewRequest
+
+    study = factory.SubFactory(StudyFactory)
+    by = factory.SubFactory(UserFactory)
+    text = "The left lower zone looks denser than the score says."

@@ -7,8 +7,10 @@ from diagnosis.models.imaging import IdentityConflict, Instance, Patient, Series
 from diagnosis.models.intake import Batch, IdempotencyKey, Upload
 from diagnosis.models.operations import Usage, Worker
 from diagnosis.models.people import Acknowledgement, ApiToken, Mail, Membership, Notice, Team, User
-from diagnosis.models.reading import Read
+from diagnosis.models.reading import Draft, FindingTerm, Opinion, Read, Region, SubmittedReadError
+from diagnosis.models.review import Exposure, Reply, ReviewRequest
 from diagnosis.models.training import Checkpoint
+from diagnosis.models.worklist import Case, ReadingSession, SavedFilter
 
 __all__ = [
     "MAX_ATTEMPTS",
@@ -16,8 +18,12 @@ __all__ = [
     "Analysis",
     "ApiToken",
     "Batch",
+    "Case",
     "Checkpoint",
+    "Draft",
     "Event",
+    "Exposure",
+    "FindingTerm",
     "Heatmap",
     "IdempotencyKey",
     "IdentityConflict",
@@ -27,13 +33,20 @@ __all__ = [
     "Mail",
     "Membership",
     "Notice",
+    "Opinion",
     "Patient",
     "Prediction",
     "Read",
+    "ReadingSession",
+    "Region",
+    "Reply",
+    "ReviewRequest",
+    "SavedFilter",
     "Series",
     "Source",
     "Stateful",
     "Study",
+    "SubmittedReadError",
     "Team",
     "Upload",
     "Usage",

@@ -30,6 +30,15 @@ class User(AbstractUser):
         null=True, blank=True, help_text="sessions that began before are over for good"
     )
 
+    reader_number = models.PositiveSmallIntegerField(
+        null=True, blank=True, unique=True, help_text="R-nn: what others see of a reader (rule D14)"
+    )
+    reading_keys = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="key of each action of the reading room, where it is not the usual one",
+    )
+
     class Meta(AbstractUser.Meta):
         constraints = [
             models.CheckConstraint(
@@ -48,6 +57,11 @@ class User(AbstractUser):
     @property
     def is_administrator(self) -> bool:
         return self.role == Role.ADMINISTRATOR
+
+    @property
+    def reader_name(self) -> str:
+        """What others see of a reader: R-07."""
+        return f"R-{self.reader_number or 0:02d}"
 
     def get_session_auth_hash(self) -> str:
         """What a session is held against at each request: it ends with the password, or with `sessions_ended_at`."""

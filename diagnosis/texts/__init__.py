@@ -1,6 +1,6 @@
 """Every sentence that people read, one module a kind. Re-exports, nothing else."""
 
-from diagnosis.texts import reference
+from diagnosis.texts import reading, reference
 from diagnosis.texts.findings import (
     FILM_AS_SENT,
     FILM_WIDTH_CM,
@@ -132,6 +132,7 @@ from diagnosis.texts.people import (
     too_many_tries,
     upload_stopped,
 )
+from diagnosis.texts.reading import ONLY_READERS
 from diagnosis.texts.uploads import (
     ACCEPTED,
     ALREADY_HERE,
@@ -238,6 +239,7 @@ __all__ = [
     "NO_TEAM",
     "ONLY_A_TABLE",
     "ONLY_RADIOLOGISTS",
+    "ONLY_READERS",
     "OR_OPTION_SOURCE",
     "OTHER_PERSON",
     "PASSWORD_CHANGED",
@@ -312,6 +314,7 @@ __all__ = [
     "not_assessed",
     "notice_mail",
     "on_request",
+    "reading",
     "reference",
     "remarks",
     "requests_limited",
