@@ -1,9 +1,10 @@
-"""Milliseconds of main-thread work a frame while a reader windows, zooms, moves, rotates and magnifies a film, in a real browser.
+"""Main-thread work a frame while a reader windows, zooms, moves, rotates and magnifies a film, in a real browser.
 
 python -m benchmarks.viewer_frames http://localhost:8000 clinician PASSWORD [--side 3000]
 
-Prints JSON: for each painter and gesture the number of frames and p50, p95 and the largest of what Chromium's trace says that the
-page's main thread did from one frame to the next, as time of its processor. Run it on a machine that does nothing else.
+Prints JSON: for each painter and gesture the number of frames, and p50, p95 and the largest of the milliseconds
+that Chromium's trace says the page's main thread worked from one frame to the next. Run it on a machine that does
+nothing else.
 """
 
 from __future__ import annotations

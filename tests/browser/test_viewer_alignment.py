@@ -1,4 +1,4 @@
-"""Film and heatmap lie on each other, and where the view says, to one pixel of the film: measured on pictures of the page."""
+"""Film and heatmap lie on each other, and where the view says, to one pixel of the film: measured on screenshots."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NO_CARD = """const get = HTMLCanvasElement.prototype.getContext;
 HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
   return kind === "webgl2" ? null : get.call(this, kind, ...rest);
 };"""
-PAINTERS = ("CardPainter", "PlainPainter")
+PAINTERS = ("CardPainter", "AsidePainter")
 # The site's own map makes way for a known one, which arrives as every map does: by a fragment that names it.
 NAME_MAP = """(url) => {
   for (const one of document.querySelectorAll("[data-heatmap-url]")) one.removeAttribute("data-heatmap-url");
@@ -34,6 +34,7 @@ NAME_MAP = """(url) => {
   document.body.firstChild.dataset.heatmapUrl = url;
   document.dispatchEvent(new CustomEvent("htmx:afterSwap"));
 }"""
+SETTLED = "() => document.querySelector('[data-viewer]').viewer.painter.isSettled !== false"
 SHOW = """([film, map]) => {
   const { viewer } = document.querySelector("[data-viewer]");
   viewer.painter.canvas.hidden = !film;
@@ -79,6 +80,8 @@ def lay(page: Page, layer: Image.Image) -> None:
 def centre(page: Page, middle: tuple[float, float], *, film: bool, reach: float) -> tuple[Array, float]:
     """Where the middle of the square is on the page, by its light, and how many pixels wide it is."""
     page.evaluate(SHOW, [film, not film])
+    painted(page)
+    page.wait_for_function(SETTLED)
     painted(page)
     scale = page.evaluate(SCALE)
     x, y = page.evaluate(PLACE, list(middle))
@@ -126,7 +129,7 @@ def acts(page: Page) -> list[Callable[[], object]]:
 @pytest.mark.parametrize(("width", "height"), [(896, 1024), (1201, 701), (560, 1240)])
 def test_film_and_heatmap_stay_together_to_one_pixel(page_as, filled, painter, width, height):
     page = page_as("clinician")
-    if painter == "PlainPainter":
+    if painter == "AsidePainter":
         page.add_init_script(NO_CARD)
     seed = 700 + width + len(painter)
     film = film_with_square(width, height, at=(0.55, 0.45), seed=seed)

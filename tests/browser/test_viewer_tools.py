@@ -40,7 +40,10 @@ def changed(page: Page) -> str:
 def mark(page: Page, letter: str) -> tuple[float, float]:
     """Where a letter stands on the stage, from 0 to 1."""
     painted(page)
-    box, around = page.locator(f"[data-mark={letter}]").bounding_box(), page.locator("[data-stage]").bounding_box()
+    box, around = (
+        page.locator(f"[data-mark={letter}]").bounding_box(),
+        page.locator("[data-stage]").bounding_box(),
+    )
     across = (box["x"] + box["width"] / 2 - around["x"]) / around["width"]
     return across, (box["y"] + box["height"] / 2 - around["y"]) / around["height"]
 
@@ -141,7 +144,7 @@ def test_contrast_presets_are_parts_of_the_films_own_window(film):
 
 
 def square_in_lens(page: Page) -> float:
-    """How wide the white square of `dot` is in the lens, in screen pixels: its bright pixels, seen in the lens's own canvas."""
+    """How wide the white square of `dot` is in the lens, in pixels of the lens's own canvas."""
     painted(page)
     return page.evaluate("""() => {
       const lens = document.querySelector(".viewer__lens");
@@ -164,7 +167,9 @@ def test_the_magnifier_shows_the_films_own_pixels_larger_under_the_cursor(page_a
     painted(page)
     around = lens.bounding_box()
     x, y = stage_centre(page)
-    assert (around["x"] + around["width"] / 2, around["y"] + around["height"] / 2) == pytest.approx((x, y), abs=1)
+    assert (around["x"] + around["width"] / 2, around["y"] + around["height"] / 2) == pytest.approx(
+        (x, y), abs=1
+    )
     page.mouse.move(*page.evaluate(PLACE, list(middle)))
     larger = max(2.5 * page.evaluate(SCALE), 1)
     assert square_in_lens(page) == pytest.approx(40 * larger, rel=0.03)
@@ -268,7 +273,9 @@ def test_a_key_held_down_flips_once(film):
 
 def test_a_viewer_that_is_let_go_hears_nothing_and_its_film_stands_at_once_again(film):
     fetched = []
-    film.on("request", lambda request: fetched.append(request.url) if request.url.endswith("/pixels/") else None)
+    film.on(
+        "request", lambda request: fetched.append(request.url) if request.url.endswith("/pixels/") else None
+    )
     film.evaluate(f"() => {{ window.old = {VIEWER}; window.old.destroy(); }}")
     expect(film.locator(".viewer__canvas")).to_have_count(0)
     expect(film.locator("[data-mark]")).to_have_count(0)
@@ -332,7 +339,9 @@ def test_a_tool_and_a_layer_can_be_added(film):
 def test_screenshots_are_named_on_the_film(page_as, site):
     page = page_as("clinician")
     pixels = xrays.film(762, width=896, height=1024)
-    body = xrays.dicom(pixels, Modality="SC", StudyInstanceUID="1.2.826.0.1.762", SOPInstanceUID="1.2.826.0.1.762.1")
+    body = xrays.dicom(
+        pixels, Modality="SC", StudyInstanceUID="1.2.826.0.1.762", SOPInstanceUID="1.2.826.0.1.762.1"
+    )
     page.goto(stage.sent(page, {"name": "sc.dcm", "mimeType": "", "buffer": body}))
     badges = ready(page).locator(".viewer__badges")
     expect(badges).to_contain_text("Screenshot or secondary capture")

@@ -44,6 +44,7 @@ export class Badges {
     mark.className = "viewer__mark";
     mark.dataset.mark = letter;
     mark.textContent = letter;
+    mark.ariaHidden = "true"; // the stage's own label says it in words
     mark.title = letter === "L" ? "The patient's left, as sent" : "The patient's right, as sent";
     this.root.querySelector("[data-stage]").append(mark);
     return mark;
