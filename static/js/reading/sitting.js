@@ -5,9 +5,11 @@ import { Claim } from "./claim.js";
 import { Clock } from "./clock.js";
 import { Draft } from "./draft.js";
 import { Form } from "./form.js";
+import { Marks } from "./marks.js";
 import { differences, opinionOf } from "./opinion.js";
-import { RegionList } from "./regions.js";
 import { Status, timeOf } from "./status.js";
+
+const CHOSEN = "button, label:has([type=radio], [type=checkbox])";
 
 export class Sitting {
   /** @type {number | null} since when the film is on the screen */
@@ -31,7 +33,7 @@ export class Sitting {
     this.stored = opinionOf(stored);
     this.clock = new Clock(this.stored.active_ms);
     this.regions?.set(this.stored.regions);
-    this.list = new RegionList(root, this.viewer);
+    this.marks = new Marks(root, this.viewer);
     this.form = new Form(root.querySelector("[data-read]"), () => this.#changed());
     this.draft = new Draft(stored, {
       url: root.dataset.draft, opinion: () => this.opinion, verify,
@@ -126,7 +128,9 @@ export class Sitting {
       this.claim.want();
     });
     // Whoever chose with a mouse goes on with the keys of the film.
-    this.root.addEventListener("click", ({ target, detail }) => { if (detail && target.closest("button, label") && !document.querySelector("dialog[open]")) this.toFilm(); });
+    this.root.addEventListener("click", ({ target, detail }) => {
+      if (detail && target.closest(CHOSEN) && !document.querySelector("dialog[open]")) this.toFilm();
+    });
     const { holder, until } = this.root.dataset;
     if (until) this.claim.hold({ holder, until });
     this.#say("saved");
