@@ -1,6 +1,7 @@
 /** The answers of a case as their form holds them. */
 
 const CANNOT = "cannot";
+const MISSING = "file";
 
 export class Form {
   // Lifecycle
@@ -77,7 +78,12 @@ export class Form {
   #chosen(name) { return this.form.querySelector(`[name=${name}]:checked`)?.value ?? ""; }
 
   #react({ isQuiet = false } = {}) {
-    this.form.querySelector("[data-reasons]").hidden = this.answer !== CANNOT;
+    const isCannot = this.answer === CANNOT;
+    this.form.querySelector("[data-reasons]").hidden = !isCannot;
+    const reasons = this.#all("reason");
+    // Why a film that is not there cannot be assessed need not be said; a reason without need is none.
+    if (!isCannot) for (const one of reasons) one.checked = false;
+    else if (this.form.dataset.missing !== undefined && !this.#chosen("reason")) reasons.find(({ value }) => value === MISSING).checked = true;
     if (!isQuiet) this.changed();
   }
 }

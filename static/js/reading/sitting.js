@@ -29,7 +29,7 @@ export class Sitting {
     this.merge = merge;
     this.status = new Status(root);
     this.#show();
-    const stored = JSON.parse(root.querySelector("[data-stored]").textContent);
+    const stored = JSON.parse(root.querySelector("script[type='application/json']").textContent) ?? { version: 0 };
     this.stored = opinionOf(stored);
     this.clock = new Clock(this.stored.active_ms);
     this.regions?.set(this.stored.regions);
