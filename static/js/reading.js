@@ -16,6 +16,7 @@ const SAYS = {
   lost: "No connection: nothing was sent. What you chose stays here.",
   "signed-out": "You are signed out: sign in in another tab, nothing is lost.",
   early: "Enter counts one second after the film is there.",
+  takenBack: "Your read is taken back. It is a draft again.",
   unsaved: "Your draft is not saved yet, so this case stays here.",
 };
 
@@ -83,6 +84,7 @@ class Room {
       await this.sitting?.draft.flush();
       const answer = await post(address);
       await this.swap(answer, { isNew: true });
+      this.sitting.status.hint(SAYS.takenBack);
     });
   }
 
@@ -92,7 +94,6 @@ class Room {
     await this.#work(async () => {
       await sitting.draft.flush();
       if (sitting.draft.isDirty) { sitting.status.hint(SAYS.unsaved); return; }
-      await post(root.dataset.release);
       await this.swap(await fragment(root.dataset.next), { isNew: true });
     });
   }
@@ -186,10 +187,11 @@ class Room {
   }
 
   async #lookAhead() {
-    const { film, viewer } = this.sitting ?? {};
-    if (!film) return;
-    await Promise.race([viewer.ready, new Promise((resolve) => { setTimeout(resolve, 3000); })]).catch(() => {});
-    if (this.sitting?.film === film) await look(this.root.dataset.peek, film.dataset.decoder);
+    const { root, sitting } = this;
+    if (!sitting) return;
+    // First the film that is looked at, then the next one.
+    await Promise.race([sitting.viewer?.ready, new Promise((resolve) => { setTimeout(resolve, 3000); })]).catch(() => {});
+    if (this.sitting === sitting) await look(root.dataset.peek, root.dataset.decoder);
   }
 
   /** After signing in again in another tab: is it still the same reader? */

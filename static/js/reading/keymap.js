@@ -22,7 +22,6 @@ class KeyMap {
       field.addEventListener("input", () => this.check());
       field.addEventListener("focus", () => field.select());
     }
-    form.querySelector("[data-usual-keys]").addEventListener("click", () => this.usual());
     form.addEventListener("submit", () => { this.isSent = true; });
     addEventListener("beforeunload", (event) => { if (this.isChanged && !this.isSent) event.preventDefault(); });
     this.check({ isQuiet: true });
@@ -42,11 +41,6 @@ class KeyMap {
     this.check();
     if (fixed) this.#say(field, fixed);
     field.select();
-  }
-
-  usual() {
-    for (const field of this.fields) field.value = field.dataset.usual;
-    this.check();
   }
 
   /** Every field whose key another has, too, says so. What the server said stands until something is pressed. */
