@@ -27,6 +27,7 @@ from diagnosis.selectors.people import (
     user_state,
     users,
 )
+from diagnosis.selectors.reading import FilmToRead, films_to_read, own_read, terms_to_tick
 from diagnosis.selectors.results import (
     DamagedCursorError,
     Outcome,
@@ -62,6 +63,7 @@ __all__ = [
     "PAGE_SIZE",
     "DamagedCursorError",
     "FilmState",
+    "FilmToRead",
     "Filters",
     "Grounds",
     "Listed",
@@ -79,6 +81,7 @@ __all__ = [
     "cursor_of",
     "failed_sign_ins",
     "film_state",
+    "films_to_read",
     "grounds_of",
     "has_users",
     "history",
@@ -91,6 +94,7 @@ __all__ = [
     "notices",
     "open_conflicts",
     "outcomes",
+    "own_read",
     "parsed_cursor",
     "patient_change",
     "percentile",
@@ -106,6 +110,7 @@ __all__ = [
     "study_state",
     "system",
     "teams",
+    "terms_to_tick",
     "trainable",
     "upload_state",
     "uploads_of",

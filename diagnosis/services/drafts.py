@@ -80,6 +80,26 @@ def save(case: Case | Draft, *, by: User, version: int, changes: Mapping[str, An
     return _store(draft, version=version, fields=fields)
 
 
+def is_empty(draft: Draft) -> bool:
+    """Whether nothing was said in it yet; how the film was turned and for how long it was looked at says nothing."""
+    said = (
+        draft.answer,
+        draft.confidence,
+        draft.findings,
+        draft.reason,
+        draft.comment.strip(),
+        draft.regions,
+    )
+    return not any(said)
+
+
+def forget_empty(case: Case, *, by: User) -> None:
+    draft = own(case, by=by)
+    if draft is not None and is_empty(draft):
+        # Only this version: another window may be about to say something.
+        Draft.objects.filter(pk=draft.pk, version=draft.version).delete()
+
+
 def require_here(case: Case) -> None:
     if not Study.objects.filter(pk=case.study_id, status=StudyStatus.ACTIVE).exists():
         raise StudyWithdrawnError(str(case.study_id))
@@ -104,6 +124,11 @@ def as_dict(draft: Draft) -> dict[str, Any]:
         "active_ms": draft.active_ms,
         "saved_at": draft.updated_at.isoformat(),
     }
+
+
+def blank() -> dict[str, Any]:
+    """What a page shows that has no draft, as another reader has its case open."""
+    return as_dict(Draft(version=0, updated_at=timezone.now()))
 
 
 def _begin(case: Case, *, by: User) -> Draft:
@@ -134,7 +159,9 @@ def _store(draft: Draft, *, version: int, fields: dict[str, Any]) -> Draft:
         return draft
     current = Draft.objects.filter(pk=draft.pk).first()
     if current is None:
-        raise AlreadyReadError(Read.objects.filter(study=draft.study_id, reader=draft.reader_id).latest("created_at"))
+        raise AlreadyReadError(
+            Read.objects.filter(study=draft.study_id, reader=draft.reader_id).latest("created_at")
+        )
     is_same = all(getattr(current, name) == fields[name] for name in fields if name != "active_ms")
     if current.version == version + 1 and is_same:
         return current

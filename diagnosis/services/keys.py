@@ -91,4 +91,6 @@ def _error(key: str) -> str:
         if key in reserved:
             return words.format(key=key)
     is_sign = len(key) == 1 and key.isprintable()
-    return "" if is_sign or key in NAMED or _WITH_CTRL.fullmatch(key) else texts.KEY_UNKNOWN.format(key=key[:20])
+    return (
+        "" if is_sign or key in NAMED or _WITH_CTRL.fullmatch(key) else texts.KEY_UNKNOWN.format(key=key[:20])
+    )

@@ -155,7 +155,9 @@ def _view(value: Any, bounds: _Bounds) -> dict[str, dict[str, Any]]:
     turned = {}
     for key, turn in value.items():
         film = _film(key, bounds)
-        flipped, rotated = (turn.get("flipped"), turn.get("rotated")) if isinstance(turn, dict) else (None, None)
+        flipped, rotated = (
+            (turn.get("flipped"), turn.get("rotated")) if isinstance(turn, dict) else (None, None)
+        )
         if not isinstance(flipped, bool) or isinstance(rotated, bool) or rotated not in TURNS:
             raise _FieldError(words.VIEW_FORM)
         turned[str(film.pk)] = {"flipped": flipped, "rotated": int(rotated)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import contextlib
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -12,13 +12,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from diagnosis.models import Case, Draft, Event, Exposure, Read, Region, Study, User
-from diagnosis.services import claims, drafts, opinions, reviews, worklist
+from diagnosis.services import claims, drafts, opinions, worklist
 from diagnosis.services.drafts import AlreadyReadError
-from diagnosis.states import ANSWER_TABLE, ANSWER_TABLES, Label, ReadStatus, StudyStatus
+from diagnosis.states import ANSWER_TABLE, ANSWER_TABLES, ReadStatus
 
 __all__ = ["AlreadyReadError", "ReadMeanwhileError", "TooLateError"]
-
-log = logging.getLogger(__name__)
 
 COPIED = ("answer", "confidence", "findings", "reason", "comment", "view", "active_ms", "opened_at")
 
@@ -70,7 +68,9 @@ def _obstacle(case: Case, draft: Draft) -> Exception | None:
 
 
 def _store(case: Case, draft: Draft) -> Read:
-    earlier = Read.objects.filter(study=draft.study_id, reader=draft.reader_id, status=ReadStatus.SUBMITTED).first()
+    earlier = Read.objects.filter(
+        study=draft.study_id, reader=draft.reader_id, status=ReadStatus.SUBMITTED
+    ).first()
     if earlier:
         earlier.move(ReadStatus.SUBMITTED, ReadStatus.SUPERSEDED, by=draft.reader)
     read = Read.objects.create(
@@ -85,7 +85,11 @@ def _store(case: Case, draft: Draft) -> Read:
     )
     Event.record(read, "", ReadStatus.SUBMITTED, by=draft.reader)
     Region.objects.bulk_create(
-        Region(read=read, instance_id=one["instance"], **{name: one[name] for name in ("kind", "points", "finding")})
+        Region(
+            read=read,
+            instance_id=one["instance"],
+            **{name: one[name] for name in ("kind", "points", "finding")},
+        )
         for one in draft.regions
     )
     draft.delete()
@@ -106,16 +110,16 @@ def take_back(read: Read, *, by: User) -> Draft:
     draft = drafts.own(case, by=by)
     if read.status == ReadStatus.TAKEN_BACK and draft:
         return draft
-    if read.is_final or not read.move(ReadStatus.SUBMITTED, ReadStatus.TAKEN_BACK, by=by):
+    is_moved = not read.is_final and read.move(ReadStatus.SUBMITTED, ReadStatus.TAKEN_BACK, by=by)
+    # Between the look at the clock and the move others may have been told of it.
+    if not is_moved or Read.objects.filter(pk=read.pk, announced_at__isnull=False).exists():
         raise TooLateError(str(read.pk))
     if read.supersedes:
         read.supersedes.move(ReadStatus.SUPERSEDED, ReadStatus.SUBMITTED, by=by)
     draft = _restore(read, case, over=draft)
-    try:
+    # Somebody may have been quick; the draft is there all the same.
+    with contextlib.suppress(claims.ClaimedError):
         claims.claim(case, by=by)
-    except claims.ClaimedError:
-        # Somebody was quick; the draft is there all the same.
-        pass
     worklist.refresh(case.study)
     return draft
 
@@ -147,37 +151,9 @@ def _drawn(region: Region) -> dict[str, Any]:
     }
 
 
-def announce() -> int:
-    """Tell others of reads that became final; the number of them. Each is announced once, whoever sweeps when."""
-    ended = timezone.now() - timedelta(seconds=settings.UNDO_READ_S)
-    waiting = Read.objects.filter(
-        announced_at=None, reader__isnull=False, created_at__lte=ended,
-        status=ReadStatus.SUBMITTED, study__status=StudyStatus.ACTIVE,
-    )  # fmt: skip
-    return sum(_announce(read) for read in waiting.select_related("study", "reader").order_by("created_at"))
-
-
-def _announce(read: Read) -> bool:
-    """Whether it was told now. One that cannot be told waits for the next sweep and holds up no other."""
-    try:
-        with transaction.atomic():
-            rows = Read.objects.filter(pk=read.pk, announced_at=None, status=ReadStatus.SUBMITTED)
-            is_new = bool(rows.update(announced_at=timezone.now()))
-            if is_new:
-                reviews.answer(read)
-            return is_new
-    except Exception:
-        log.exception("read %s could not be announced", read.pk)
-        return False
-
-
 def label_of(study: Study) -> str:
-    """The label that the current reads of this site's readers agree on, else unknown; without a read, none."""
-    current = study.reads.filter(status=ReadStatus.SUBMITTED, reader__isnull=False)
-    labels = set(current.values_list("label", flat=True))
-    if len(labels) > 1:
-        return Label.UNKNOWN
-    return next(iter(labels), "")
+    """The label that the current reads of a study agree on, else unknown; without a read, none."""
+    return worklist.label_of(study.reads.filter(status=ReadStatus.SUBMITTED))
 
 
 def undoable(reader: User) -> Read | None:

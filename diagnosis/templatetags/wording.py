@@ -126,3 +126,8 @@ def share_of(rate: Any) -> str:
 @register.filter
 def in_percent(share: float) -> str:
     return texts.reference.whole(share)
+
+
+@register.filter
+def answer_words(answer: str) -> str:
+    return texts.reading.ANSWERS.get(answer, "")

@@ -91,20 +91,25 @@ REGION_OUTSIDE = "The region lies outside the film ({width} × {height} pixels).
 TOO_FAST = "The film has been on the screen for less than a second. Look at it, then submit."
 
 CONFLICT = (
-    "This read was changed in another window after you opened it here. Nothing was overwritten: choose which version holds."
+    "This read was changed in another window after you opened it here. Nothing was overwritten: choose which version "
+    "holds."
 )
 CONFLICT_IN_FORM = (
     "This read was changed in another window after you opened it here. Below is what you entered; submit again to use "
     "it in place of what the other window stored."
 )
-CLAIMED = "{holder} has this study open until {until}. Your draft is kept; you can submit it when the study is free."
-CLAIMED_LIST = "{holder} has this study open until {until}."
+CLAIMED = "{holder} has this study open until {until}."
+DRAFT_KEPT = "Your draft is kept; you can submit it when the study is free."
 READ_MEANWHILE = (
-    "{reader} read this study at {at}, after your hold on it had run out. Your draft is kept. Submit again if it should "
-    "have a second read."
+    "{reader} read this study at {at}, after your hold on it had run out. Your draft is kept. Open the study again and "
+    "submit it if there should be a second read."
 )
-ALREADY_READ = "You submitted a read of this study at {at}, perhaps in another window. This one was not stored."
-STUDY_WITHDRAWN = "This study was withdrawn meanwhile. Your read was not stored; the draft is kept should it come back."
+ALREADY_READ = (
+    "You submitted a read of this study at {at}, perhaps in another window. This one was not stored."
+)
+STUDY_WITHDRAWN = (
+    "This study was withdrawn meanwhile. Your read was not stored; the draft is kept should it come back."
+)
 ROLE_LOST = "Your account no longer reads films. Nothing was stored just now; your last saved draft is kept."
 SIGNED_OUT = "You are signed out. Nothing was stored just now; your last saved draft is kept."
 TOO_LATE = "This read is final: it can be taken back for {seconds} s after it was submitted. Read the study again instead."
@@ -116,3 +121,13 @@ FILE_MISSING = (
 NOTHING_LEFT = "Nothing is left to read here."
 SESSION_DONE = "Session finished: {n} of {wanted} films read."
 READ_STORED = "Your read of study {number} is stored."
+
+
+def claimed(holder: str, until: str, *, is_kept: bool) -> str:
+    """Who has the study open, and whether what was entered is safe."""
+    said = CLAIMED.format(holder=holder, until=until)
+    return f"{said} {DRAFT_KEPT}" if is_kept else said
+
+
+def read_meanwhile(reader: str, at: str) -> str:
+    return READ_MEANWHILE.format(reader=reader, at=at)
