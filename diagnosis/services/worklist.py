@@ -180,10 +180,12 @@ def _facts_of(studies: list[Study]) -> dict[UUID, Facts]:
     facts: dict[UUID, Facts] = defaultdict(Facts)
     for study in studies:
         facts[study.pk].leading = study.leading
-    for read in Read.objects.filter(study__in=list(facts), status=ReadStatus.SUBMITTED):
+    reads = Read.objects.filter(study__in=list(facts), status=ReadStatus.SUBMITTED)
+    for read in reads.only("study", "reader", "label", "created_at"):
         facts[read.study_id].reads.append(read)
-    for doubt in ReviewRequest.objects.filter(study__in=list(facts), status=ReviewStatus.OPEN):
-        facts[doubt.study_id].doubts.append(doubt.created_at)
+    doubts = ReviewRequest.objects.filter(study__in=list(facts), status=ReviewStatus.OPEN)
+    for study_id, created_at in doubts.values_list("study", "created_at"):
+        facts[study_id].doubts.append(created_at)
     return facts
 
 
