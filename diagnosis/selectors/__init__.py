@@ -27,7 +27,7 @@ from diagnosis.selectors.people import (
     user_state,
     users,
 )
-from diagnosis.selectors.reading import FilmToRead, films_to_read, own_read, terms_to_tick
+from diagnosis.selectors.reading import FilmToRead, films_to_read, n_read_today, own_read, terms_to_tick
 from diagnosis.selectors.results import (
     DamagedCursorError,
     Outcome,
@@ -82,6 +82,7 @@ __all__ = [
     "failed_sign_ins",
     "film_state",
     "films_to_read",
+    "n_read_today",
     "grounds_of",
     "has_users",
     "history",

@@ -266,11 +266,9 @@ def _done(request: HttpRequest, sentence: str) -> HttpResponse:
     if not readers.wants_fragment(request):
         messages.info(request, sentence)
         return redirect("worklist")
-    context = {
-        "sentence": sentence,
-        "undo": _undo(readers.reader_of(request)),
-        "keys": keys.of(readers.reader_of(request)),
-    }
+    reader = readers.reader_of(request)
+    n_today = selectors.n_read_today(reader)
+    context = {"sentence": sentence, "n_today": n_today, "undo": _undo(reader), "keys": keys.of(reader)}
     answer = render(request, "cases/_done.html", context)
     answer[ADDRESS] = reverse("worklist")
     return answer

@@ -39,7 +39,7 @@ class Room {
   /** @param {HTMLElement} root */
   enter(root) {
     this.root = root;
-    this.undo = new Undo(root.querySelector("[data-undo]"), () => {});
+    this.undo = new Undo(root);
     const isCase = Boolean(root.querySelector("[data-read]"));
     const room = { merge: this.merge, verify: () => this.#verify(), won: () => this.open(location.href) };
     this.sitting = isCase ? new Sitting(root, room) : null;
@@ -84,7 +84,7 @@ class Room {
       await this.sitting?.draft.flush();
       const answer = await post(address);
       await this.swap(answer, { isNew: true });
-      this.sitting.status.hint(SAYS.takenBack);
+      this.sitting.root.querySelector("[data-restored]")?.replaceChildren(SAYS.takenBack);
     });
   }
 

@@ -154,7 +154,7 @@ def test_a_read_can_be_taken_back_for_a_while_and_is_a_draft_again(filled, reade
     reader.keyboard.press("c")
     reader.keyboard.type("Too soon")
     looked(reader).keyboard.press("Control+Enter")
-    expect(reader.locator("[data-undo]")).to_be_visible()
+    expect(reader.locator("[data-undo-bar]")).to_be_visible()
     reader.keyboard.press("u")
     shown(reader, study)
     expect(answer(reader)).to_have_value("normal")
@@ -173,9 +173,9 @@ def test_the_undo_bar_goes_after_its_seconds(filled, reader, studies):
     reader.clock.run_for(1500)
     reader.keyboard.press("2")
     reader.keyboard.press("Enter")
-    expect(reader.locator("[data-undo]")).to_be_visible()
+    expect(reader.locator("[data-undo-bar]")).to_be_visible()
     reader.clock.run_for(11_000)
-    expect(reader.locator("[data-undo]")).to_have_count(0)
+    expect(reader.locator("[data-undo-bar]")).to_have_count(0)
 
 
 def test_a_draft_survives_a_closed_tab_and_a_session_that_was_killed(

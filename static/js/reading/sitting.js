@@ -131,6 +131,8 @@ export class Sitting {
     this.root.addEventListener("click", ({ target, detail }) => {
       if (detail && target.closest(CHOSEN) && !document.querySelector("dialog[open]")) this.toFilm();
     });
+    const restored = this.root.querySelector("[data-restored-at]");
+    if (restored && this.draft.savedAt) restored.textContent = ` of ${timeOf(this.draft.savedAt, { short: true })}`;
     const { holder, until } = this.root.dataset;
     if (until) this.claim.hold({ holder, until });
     this.#say("saved");

@@ -66,11 +66,14 @@ export class Status {
   }
 }
 
-/** @param {string} moment as ISO 8601 @returns {string} such as 14:32:05, in the zone of whoever sits here */
+/** @param {string} moment as ISO 8601 @returns {string} such as 14:32:05, in the zone of whoever sits here; short: 14:32, and the day if it is another */
 export function timeOf(moment, { short = false } = {}) {
   const at = new Date(moment);
   if (Number.isNaN(at.getTime())) return moment;
-  return at.toLocaleTimeString("en-GB", short ? { hour: "2-digit", minute: "2-digit" } : undefined);
+  if (!short) return at.toLocaleTimeString("en-GB");
+  const isToday = at.toDateString() === new Date().toDateString();
+  const day = isToday ? "" : at.toLocaleDateString("en-GB", { day: "numeric", month: "short" });
+  return [at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" }), day].filter(Boolean).join(", ");
 }
 
 function camel(words) { return words.replace(/-(\w)/g, (_, letter) => letter.toUpperCase()); }

@@ -3,10 +3,11 @@
 export class Undo {
   // Lifecycle
 
-  /** @param {HTMLFormElement | null} bar @param {() => void} over called when it is too late */
-  constructor(bar, over) {
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    this.form = root.querySelector("[data-undo]");
+    const bar = root.querySelector("[data-undo-bar]");
     this.bar = bar;
-    this.over = over;
     if (!bar) return;
     this.ends = performance.now() + Number(bar.dataset.seconds) * 1000;
     bar.style.setProperty("--undo-s", `${bar.dataset.seconds}s`);
@@ -17,21 +18,20 @@ export class Undo {
   end() {
     clearInterval(this.timer);
     this.bar?.remove();
-    this.bar = null;
+    this.form?.remove();
+    this.bar = this.form = null;
   }
 
   // Actions
 
   /** Where to take it back; empty when nothing can be. */
-  get address() { return this.bar?.action ?? ""; }
+  get address() { return this.form?.action ?? ""; }
 
   // Private
 
   #tick() {
     const left = Math.ceil((this.ends - performance.now()) / 1000);
     this.bar.querySelector("[data-left]").textContent = String(Math.max(left, 0));
-    if (left > 0) return;
-    this.end();
-    this.over();
+    if (left <= 0) this.end();
   }
 }
