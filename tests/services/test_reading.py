@@ -16,13 +16,26 @@ from diagnosis.models import (
     Exposure,
     FindingTerm,
     Instance,
+    Notice,
     Read,
     Region,
+    Reply,
+    ReviewRequest,
     Study,
     SubmittedReadError,
     User,
 )
-from diagnosis.services import claims, drafts, opinions, reading, sessions, withdrawal, worklist
+from diagnosis.services import (
+    claims,
+    drafts,
+    operations,
+    opinions,
+    reading,
+    reviews,
+    sessions,
+    withdrawal,
+    worklist,
+)
 from diagnosis.states import ANSWER_TABLES, Answer, CaseStatus, Label, ReadStatus, Role
 from tests import factories
 from tests.services.test_races import at_once
@@ -74,7 +87,7 @@ def became_final(read: Read) -> None:
 
 
 def test_a_read_keeps_all_that_its_draft_said(case, reader, film):
-    draft = opened(case, reader)
+    opened(case, reader)
     region = {
         "id": "a",
         "instance": str(film.pk),
@@ -84,9 +97,7 @@ def test_a_read_keeps_all_that_its_draft_said(case, reader, film):
     }
     view = {str(film.pk): {"flipped": True, "rotated": 270}}
     Draft.objects.update(opened_at=timezone.now() - timedelta(seconds=60))
-    drafts.save(
-        case, by=reader, version=1, changes={"regions": [region], "view": view, "active_ms": 4000}
-    )
+    drafts.save(case, by=reader, version=1, changes={"regions": [region], "view": view, "active_ms": 4000})
     last = {
         "answer": "atypical",
         "confidence": 2,
@@ -503,3 +514,91 @@ def test_the_last_read_can_be_undone_for_a_while(case, reader, other):
     assert reading.undoable(reader) == read and reading.undoable(other) is None
     became_final(read)
     assert reading.undoable(reader) is None
+
+
+# --- announcing ---
+
+
+@pytest.fixture
+def doubt(case: Case) -> ReviewRequest:
+    return factories.ReviewRequestFactory(study=case.study, by=case.study.uploaded_by)
+
+
+def test_a_read_is_announced_once_it_is_final_and_once_only(case, reader, doubt):
+    read = submit(case, reader)
+    assert reading.announce() == 0 and not Reply.objects.exists()
+    became_final(read)
+    operations.sweep()
+    read.refresh_from_db()
+    doubt.refresh_from_db()
+    assert (doubt.status, Reply.objects.get().read, Notice.objects.count()) == ("answered", read, 1)
+    told_at = read.announced_at
+    operations.sweep()
+    read.refresh_from_db()
+    assert read.announced_at == told_at is not None
+    assert Notice.objects.count() == Reply.objects.count() == 1
+
+
+def test_a_read_that_was_taken_back_is_not_announced(case, reader, doubt):
+    read = submit(case, reader)
+    reading.take_back(read, by=reader)
+    became_final(read)
+    assert reading.announce() == 0 and not Reply.objects.exists()
+    doubt.refresh_from_db()
+    assert doubt.status == "open"
+
+
+def test_of_two_reads_the_later_one_is_announced(case, reader, doubt):
+    first, second = submit(case, reader), submit(case, reader, answer="normal")
+    became_final(first)
+    became_final(second)
+    assert reading.announce() == 1
+    assert Reply.objects.get().read == second
+
+
+def test_what_an_import_source_states_is_not_announced(case):
+    read = factories.ReadFactory(
+        study=case.study, reader=None, source=factories.SourceFactory(), answer="", label=Label.COVID
+    )
+    became_final(read)
+    assert reading.announce() == 0
+
+
+def test_a_read_of_a_withdrawn_study_is_announced_when_the_study_is_back(case, reader, doubt):
+    read = submit(case, reader)
+    became_final(read)
+    withdrawal.withdraw(case.study, by=case.study.uploaded_by, reason="wrong patient")
+    assert reading.announce() == 0
+    withdrawal.restore(Study.objects.get(pk=case.study_id), by=case.study.uploaded_by)
+    assert reading.announce() == 1
+
+
+def test_a_read_that_cannot_be_announced_holds_up_no_other_and_is_tried_again(
+    case, reader, monkeypatch, caplog
+):
+    another = factories.CaseFactory()
+    broken, whole = submit(case, reader), submit(another, reader)
+    for read in (broken, whole):
+        became_final(read)
+    answer = reviews.answer
+
+    def fail(read: Read) -> Any:
+        if read == broken:
+            raise ValueError("broken on purpose")
+        return answer(read)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reviews, "answer", fail)
+        assert reading.announce() == 1
+    assert "broken on purpose" in caplog.text
+    assert list(Read.objects.filter(announced_at=None)) == [broken]
+    assert reading.announce() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_sweeps_at_once_announce_once():
+    case, reader = factories.CaseFactory(), factories.UserFactory(role=Role.RADIOLOGIST)
+    factories.ReviewRequestFactory(study=case.study, by=case.study.uploaded_by)
+    became_final(submit(case, reader))
+    assert sum(at_once(reading.announce)) == 1
+    assert Notice.objects.count() == Reply.objects.count() == 1
