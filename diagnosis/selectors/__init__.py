@@ -28,6 +28,15 @@ from diagnosis.selectors.people import (
     users,
 )
 from diagnosis.selectors.reading import FilmToRead, films_to_read, n_read_today, own_read, terms_to_tick
+from diagnosis.selectors.replies import (
+    Answers,
+    Doubts,
+    ReaderAnswer,
+    answers,
+    doubts,
+    n_unopened,
+    reader_answers,
+)
 from diagnosis.selectors.results import (
     DamagedCursorError,
     Outcome,
@@ -61,7 +70,9 @@ from diagnosis.selectors.uploads import UploadState, recent_batches, upload_stat
 __all__ = [
     "DAY",
     "PAGE_SIZE",
+    "Answers",
     "DamagedCursorError",
+    "Doubts",
     "FilmState",
     "FilmToRead",
     "Filters",
@@ -69,6 +80,7 @@ __all__ = [
     "Listed",
     "Outcome",
     "Page",
+    "ReaderAnswer",
     "Result",
     "StudyState",
     "System",
@@ -76,9 +88,11 @@ __all__ = [
     "UserState",
     "Users",
     "Wanted",
+    "answers",
     "at_site_prevalence",
     "batch_outcomes",
     "cursor_of",
+    "doubts",
     "failed_sign_ins",
     "film_state",
     "films_to_read",
@@ -90,6 +104,7 @@ __all__ = [
     "link_ends_at",
     "locked_until",
     "locks",
+    "n_unopened",
     "n_unread",
     "narrowed",
     "notices",
@@ -99,6 +114,7 @@ __all__ = [
     "parsed_cursor",
     "patient_change",
     "percentile",
+    "reader_answers",
     "recent_batches",
     "result_of",
     "results_page",

@@ -1,6 +1,6 @@
 """Every sentence that people read, one module a kind. Re-exports, nothing else."""
 
-from diagnosis.texts import reading, reference
+from diagnosis.texts import reading, reference, reviews
 from diagnosis.texts.findings import (
     FILM_AS_SENT,
     FILM_WIDTH_CM,
@@ -318,6 +318,7 @@ __all__ = [
     "reference",
     "remarks",
     "requests_limited",
+    "reviews",
     "run_done",
     "score",
     "team_deleted",
