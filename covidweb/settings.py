@@ -327,6 +327,7 @@ CLAIM_S = seconds("COVIDWEB_CLAIM_S", default=900)
 READING_LIMIT_S = seconds("COVIDWEB_READING_LIMIT_S", default=86_400)
 RANDOM_SHARE = share("COVIDWEB_RANDOM_SHARE") or 0.2
 READS_PER_CASE = count("COVIDWEB_READS_PER_CASE", default=1)
+CURRENT_ON_RIGHT = flag("COVIDWEB_CURRENT_ON_RIGHT", default=False)
 # Safety rule E3: nobody can weigh a prevalence without knowing where it comes from and of when it is.
 SITE_PREVALENCE = share("COVIDWEB_SITE_PREVALENCE")
 SITE_PREVALENCE_SOURCE = text("COVIDWEB_SITE_PREVALENCE_SOURCE", "")

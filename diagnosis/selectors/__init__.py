@@ -27,6 +27,7 @@ from diagnosis.selectors.people import (
     user_state,
     users,
 )
+from diagnosis.selectors.priors import Prior, priors_of
 from diagnosis.selectors.results import (
     DamagedCursorError,
     Outcome,
@@ -38,6 +39,7 @@ from diagnosis.selectors.results import (
     results_page,
     status_of,
 )
+from diagnosis.selectors.spacing import Spacing, spacing_of
 from diagnosis.selectors.studies import (
     PAGE_SIZE,
     FilmState,
@@ -67,7 +69,9 @@ __all__ = [
     "Listed",
     "Outcome",
     "Page",
+    "Prior",
     "Result",
+    "Spacing",
     "StudyState",
     "System",
     "UploadState",
@@ -94,9 +98,11 @@ __all__ = [
     "parsed_cursor",
     "patient_change",
     "percentile",
+    "priors_of",
     "recent_batches",
     "result_of",
     "results_page",
+    "spacing_of",
     "status_of",
     "stopped_uploads",
     "studies_by_key",
