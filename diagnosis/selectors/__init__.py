@@ -27,7 +27,7 @@ from diagnosis.selectors.people import (
     user_state,
     users,
 )
-from diagnosis.selectors.priors import Prior, priors_of
+from diagnosis.selectors.priors import Prior, date_words, priors_of
 from diagnosis.selectors.results import (
     DamagedCursorError,
     Outcome,
@@ -81,6 +81,7 @@ __all__ = [
     "at_site_prevalence",
     "batch_outcomes",
     "cursor_of",
+    "date_words",
     "failed_sign_ins",
     "film_state",
     "grounds_of",

@@ -32,11 +32,7 @@ class Prior:
 
     @property
     def date_words(self) -> str:
-        """Wall clock as sent, never shifted (rule A12)."""
-        study = self.study
-        if day_of(study) is None:
-            return f"{words.NO_DATE}, received {notation.moment(study.received_at)}"
-        return notation.acquired(study.acquired_date, study.acquired_time)
+        return date_words(self.study)
 
     @property
     def days_words(self) -> str:
@@ -86,6 +82,13 @@ def is_before(other: Study, study: Study) -> bool:
 def days_between(other: Study, study: Study) -> int | None:
     first, second = day_of(other), day_of(study)
     return (second - first).days if first and second else None
+
+
+def date_words(study: Study) -> str:
+    """Wall clock as sent, never shifted (rule A12)."""
+    if day_of(study) is None:
+        return words.no_date(notation.moment(study.received_at))
+    return notation.acquired(study.acquired_date, study.acquired_time)
 
 
 def day_of(study: Study) -> date | None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 PRIOR = "PRIOR"
 CURRENT = "CURRENT"
-NO_DATE = "date not recorded"
 NO_PRIOR = "No prior film of this patient is stored here that you may see."
 NO_PATIENT = "This study has no patient, so no prior film can be shown."
 SAME_DAY = "same day"
 DAYS_UNKNOWN = "days between not known"
+
+
+def no_date(received: str) -> str:
+    return f"date not recorded, received {received}"
 
 
 def days_before(days: int | None) -> str:

@@ -18,5 +18,8 @@ def show(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Asked for when the second pane opens: a film that was withdrawn meanwhile is not in it."""
     study = access.study_for(request.user, pk)
     nothing = texts.priors.NO_PRIOR if study.patient_id else texts.priors.NO_PATIENT
-    context = {"study": study, "priors": selectors.priors_of(request.user, study), "nothing": nothing}
-    return render(request, "studies/_priors.html", context | {"words": texts.priors})
+    context = {
+        "priors": selectors.priors_of(request.user, study), "current": selectors.date_words(study),
+        "nothing": nothing, "words": texts.priors,
+    }  # fmt: skip
+    return render(request, "studies/_priors.html", context)

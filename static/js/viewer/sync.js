@@ -10,7 +10,7 @@ const NOTHING = 1e-6;
 
 /** @param {import("./view.js").View} view @returns {Placement} */
 export function placementOf(view) {
-  const { width, height } = sizeOf(view);
+  const { width, height } = view.size;
   const [x, y] = middleOf(view);
   const whole = Math.min(view.stage.width / width, view.stage.height / height) || 1;
   return {
@@ -25,7 +25,7 @@ export function place(view, { ratio, x, y }) {
   view.fit();
   if (Math.abs(ratio - 1) < NOTHING && Math.hypot(x, y) < NOTHING) return;
   view.zoom(ratio);
-  const { width, height } = sizeOf(view);
+  const { width, height } = view.size;
   const [nowX, nowY] = middleOf(view);
   view.pan(view.stage.width / 2 + x * width * view.scale - nowX, view.stage.height / 2 + y * height * view.scale - nowY);
 }
@@ -50,10 +50,5 @@ export function takeWindow(levels, { shift, widening, inverted }) {
 }
 
 // Private
-
-/** As the film is turned. */
-function sizeOf({ film, rotated = 0 }) {
-  return rotated % 180 ? { width: film.height, height: film.width } : film;
-}
 
 function middleOf(view) { return view.toStage(view.film.width / 2, view.film.height / 2); }

@@ -1,0 +1,131 @@
+/**
+ * Two-up (rule D7): beside the current film an earlier one of the same patient, in a frame of its own that says PRIOR. The list is
+ * asked for at each opening, so that a film that was withdrawn meanwhile is gone. Both films zoom, move and window together, each
+ * relative to its own fit and its own window, until they are unlocked.
+ */
+
+import { Pane } from "./pane.js";
+import { place, placementOf, takeWindow, windowOf } from "./sync.js";
+
+export class Priors {
+  isLocked = true;
+  /** @type {Pane | null} */
+  pane = null;
+  /** @type {HTMLElement | null} */
+  #frame = null;
+  #isAsking = false;
+
+  // Lifecycle
+
+  /** @param {import("../viewer.js").Viewer} viewer */
+  constructor(viewer) {
+    this.viewer = viewer;
+    this.button = viewer.root.querySelector("[data-priors-url]");
+    viewer.addLayer(this);
+  }
+
+  destroy() { this.close(); }
+
+  // Actions
+
+  /** What the viewer does by these names, by button or key. @returns {Record<string, () => void>} */
+  get actions() { return { compare: () => this.toggle() }; }
+
+  toggle() {
+    if (this.#frame) this.close();
+    else this.open();
+  }
+
+  async open() {
+    const { toolbar } = this.viewer;
+    if (!this.button || this.#isAsking) return;
+    if (this.button.dataset.nothing) { toolbar.say(this.button.dataset.nothing); return; }
+    this.#isAsking = true;
+    try {
+      const part = await asked(this.button.dataset.priorsUrl);
+      if (part.matches("[data-prior]")) this.#show(part);
+      else toolbar.say(part.textContent);
+    } catch {
+      toolbar.say("The prior films could not be loaded. Try again.");
+    } finally {
+      this.#isAsking = false;
+    }
+  }
+
+  close() {
+    if (!this.#frame) return;
+    const hadFocus = this.#frame.contains(document.activeElement);
+    this.pane.destroy();
+    this.pane = null;
+    this.#frame.remove();
+    this.current.remove();
+    this.#frame = null;
+    delete this.viewer.root.dataset.comparing;
+    this.viewer.toolbar.press("compare", false);
+    if (hadFocus) this.viewer.stage.focus();
+  }
+
+  /** Show the prior that is chosen in the list. */
+  choose() {
+    const { words, facts } = this.list.selectedOptions[0].dataset;
+    this.pane?.destroy();
+    this.#write("words", words);
+    this.#write("facts", facts);
+    this.stage.setAttribute("aria-label", `Prior film: ${words}. Plus and minus zoom, arrow keys move.`);
+    this.pane = new Pane(this.stage, this.list.selectedOptions[0].dataset, this.#frame.dataset.decoder, {
+      changed: () => this.viewer.draw(), moved: () => this.lead(), say: (said) => this.#write("say", said),
+    });
+  }
+
+  lock() {
+    this.isLocked = !this.isLocked;
+    this.#showLock();
+    this.viewer.draw();
+  }
+
+  /** The prior was moved: while they are locked, the current film goes with it. */
+  lead() {
+    if (!this.isLocked || !this.viewer.film) return;
+    place(this.viewer.view, placementOf(this.pane.view));
+    takeWindow(this.viewer.levels, windowOf(this.pane.levels));
+    this.viewer.draw();
+  }
+
+  /** The current film was painted: while they are locked, the prior goes with it. */
+  place(view, levels) {
+    if (!this.pane || !this.isLocked) return;
+    place(this.pane.view, placementOf(view));
+    takeWindow(this.pane.levels, windowOf(levels));
+    this.pane.draw();
+  }
+
+  // Private
+
+  #show(frame) {
+    const { root, stage } = this.viewer;
+    this.#frame = frame;
+    this.stage = frame.querySelector("[data-prior-stage]");
+    this.list = frame.querySelector("[data-prior-choice]");
+    this.current = Object.assign(document.createElement("p"), { className: "prior__current", textContent: frame.dataset.currentWords });
+    frame.querySelector("[data-prior-lock]").addEventListener("click", () => this.lock());
+    this.list.addEventListener("change", () => this.choose());
+    stage.after(frame);
+    stage.append(this.current);
+    root.dataset.comparing = frame.dataset.currentSide;
+    this.viewer.toolbar.press("compare", true);
+    this.#showLock();
+    this.choose();
+  }
+
+  #showLock() { this.#frame.querySelector("[data-prior-lock]").setAttribute("aria-pressed", String(this.isLocked)); }
+
+  #write(name, words) { this.#frame.querySelector(`[data-prior-${name}]`).textContent = words; }
+}
+
+async function asked(url) {
+  const answer = await fetch(url, { headers: { Accept: "text/html" } });
+  if (!answer.ok || answer.redirected) throw new Error(answer.statusText);
+  const template = document.createElement("template");
+  template.innerHTML = await answer.text();
+  return template.content.firstElementChild;
+}
