@@ -13,12 +13,14 @@ import { Regions } from "./regions.js";
 import { boundsOf, handlesOf, isDrawn, moved, placedIn, pulled } from "./shapes.js";
 
 const HINTS = {
-  box: "Drag a box, or press the key again to place one",
-  outline: "Drag around what you mean, or press the key again to place an outline",
-  length: "Drag from end to end, or press the key again to place a line",
+  box: "Drag a box; the same key again places one",
+  outline: "Drag around what you mean; the same key again places an outline",
+  length: "Drag from end to end; the same key again places a line",
 };
 
 export class Drawing {
+  #ends = new AbortController();
+
   // Lifecycle
 
   /** @param {import("../viewer.js").Viewer} viewer */
@@ -30,28 +32,26 @@ export class Drawing {
     this.regions = new Regions(root, view.film, terms());
     this.naming = new Naming(this.regions, new Lengths(root.dataset));
     this.layer = new RegionLayer(viewer.stage, this.regions, this.naming, (...what) => this.grab(...what));
-    this.list = new RegionList(root, this.regions, this.naming, this);
+    this.list = new RegionList(root, this.regions, this.naming, {
+      nudge: (...how) => this.nudge(...how), remove: (id) => viewer.toolbar.tell(this.remove(id)), leave: () => this.leave(),
+    });
     this.#connect();
   }
 
-  destroy() { this.layer.destroy(); }
+  destroy() {
+    this.#ends.abort();
+    this.layer.destroy();
+  }
 
   // Actions
 
-  /** What the viewer does by these names, by button or key. @returns {Record<string, () => void>} */
-  get actions() {
-    return {
-      ...Object.fromEntries(this.kinds.map((kind) => [kind, () => this.take(kind)])),
-      undo_region: () => this.regions.undo(),
-      redo: () => this.regions.redo(),
-      region_delete: () => this.remove(this.regions.selected),
-    };
-  }
+  /** The viewer paints. @param {import("./view.js").View} view */
+  place(view) { this.layer.place(view); }
 
   take(kind) {
-    if (this.viewer.gestures.tool === kind) { this.put(kind); return; }
+    if (this.viewer.gestures.tool === kind) return this.put(kind);
     this.viewer.take(kind);
-    this.viewer.toolbar.say(HINTS[kind]);
+    return HINTS[kind];
   }
 
   /** By keys: in the middle of what is to be seen of the film. */
@@ -59,7 +59,7 @@ export class Drawing {
     const region = this.regions.begun(kind, placedIn(kind, this.#seen(), this.view.film));
     this.#keep(region);
     this.list.focus(region.id);
-    this.viewer.toolbar.say(`${this.naming.long(region)}. Arrows move it, Shift and arrows size it, Delete takes it away.`);
+    return `${this.naming.long(region)}. Arrows move it, Shift and arrows size it, Delete takes it away.`;
   }
 
   /** @param {number} dx of the stage, as is `dy`: to the right is to the right whatever way the film is turned */
@@ -70,15 +70,15 @@ export class Drawing {
     const corner = handlesOf(kind, points)[end];
     const next = resizes ? pulled(kind, points, end, [corner[0] + x, corner[1] + y], this.view.film) : moved(points, x, y, this.view.film);
     this.regions.change(id, { points: next }, `${id} ${resizes ? "sized" : "moved"}`);
-    this.viewer.toolbar.say(this.naming.where(this.regions.find(id)));
+    this.viewer.toolbar.tell(this.naming.where(this.regions.find(id)));
   }
 
   remove(id) {
     const region = this.regions.find(id);
-    if (!region) return;
+    if (!region) return "";
     const name = this.naming.long(region);
     this.regions.remove(id);
-    this.viewer.toolbar.say(`${name} deleted. Ctrl+Z brings it back.`);
+    return `${name} deleted; undo brings it back`;
   }
 
   leave() {
@@ -107,24 +107,34 @@ export class Drawing {
   // Private
 
   #connect() {
-    const { viewer } = this;
-    this.regions.watch(() => { this.layer.draw(); this.list.draw(); viewer.draw(); });
-    viewer.addLayer(this.layer);
-    for (const kind of this.kinds) viewer.addTool(kind, new Pen(kind, this.view, this.regions, (region) => this.#drawn(region)));
-    viewer.root.addEventListener("keydown", (event) => this.#press(event));
-    // A mouse that presses a tool again puts it down; keys, which click without one, place something.
-    viewer.root.addEventListener("click", (event) => {
-      const button = event.target.closest("[data-do]");
-      if (!event.detail || button?.dataset.do !== viewer.gestures.tool || !this.kinds.includes(viewer.gestures.tool)) return;
-      event.stopImmediatePropagation();
-      viewer.take("pan");
-    }, { capture: true });
+    const { viewer, regions } = this;
+    const { signal } = this.#ends;
+    regions.watch(() => { this.layer.draw(); this.list.draw(); viewer.draw(); });
+    viewer.addLayer(this);
+    for (const kind of this.kinds) {
+      viewer.addTool(kind, new Pen(kind, this.view, regions, (region) => this.#drawn(region)));
+      viewer.addAction(kind, () => this.take(kind));
+    }
+    viewer.addAction("undo_region", () => (regions.undo() ? "Undone" : "Nothing to undo"));
+    viewer.addAction("redo", () => (regions.redo() ? "Drawn again" : "Nothing to draw again"));
+    viewer.addAction("region_delete", () => this.remove(regions.selected));
+    viewer.root.addEventListener("keydown", (event) => this.#press(event), { signal });
+    viewer.root.addEventListener("click", (event) => this.#click(event), { signal, capture: true });
   }
 
-  #press(event) {
-    if (event.key === "Escape" && this.kinds.includes(this.viewer.gestures.tool)) this.viewer.take("pan");
-    else if (event.target === this.viewer.stage && event.key === "Escape") this.regions.select(null);
-    else if (event.target === this.viewer.stage && event.key === "Delete") this.remove(this.regions.selected);
+  #press({ key, target }) {
+    const { stage } = this.viewer;
+    if (key === "Escape" && this.kinds.includes(this.viewer.gestures.tool)) this.viewer.take("pan");
+    else if (key === "Escape" && target === stage) this.regions.select(null);
+    else if (key === "Delete" && target === stage) this.viewer.toolbar.tell(this.remove(this.regions.selected));
+  }
+
+  /** A mouse that presses a tool again puts it down. Keys click without one: they place something. */
+  #click(event) {
+    const { tool } = this.viewer.gestures;
+    if (!event.detail || !this.kinds.includes(tool) || event.target.closest("[data-do]")?.dataset.do !== tool) return;
+    event.stopImmediatePropagation();
+    this.viewer.take("pan");
   }
 
   #drawn(region) {
@@ -135,7 +145,7 @@ export class Drawing {
   #keep(region) {
     this.regions.add(region);
     this.viewer.take("pan");
-    this.viewer.toolbar.say(this.naming.long(region));
+    this.viewer.toolbar.tell(this.naming.long(region));
   }
 
   #settle(region) {

@@ -14,6 +14,7 @@ export class Priors {
   /** @type {HTMLElement | null} */
   #frame = null;
   #isAsking = false;
+  #ends = new AbortController();
 
   // Lifecycle
 
@@ -22,34 +23,28 @@ export class Priors {
     this.viewer = viewer;
     this.button = viewer.root.querySelector("[data-priors-url]");
     viewer.addLayer(this);
+    viewer.addAction("compare", () => this.toggle());
   }
 
-  destroy() { this.close(); }
+  destroy() {
+    this.#ends.abort();
+    this.close();
+  }
 
   // Actions
 
-  /** What the viewer does by these names, by button or key. @returns {Record<string, () => void>} */
-  get actions() { return { compare: () => this.toggle() }; }
-
   toggle() {
-    if (this.#frame) this.close();
-    else this.open();
+    if (!this.#frame) return this.open();
+    this.close();
+    return "Prior film closed";
   }
 
-  async open() {
-    const { toolbar } = this.viewer;
-    if (!this.button || this.#isAsking) return;
-    if (this.button.dataset.nothing) { toolbar.say(this.button.dataset.nothing); return; }
-    this.#isAsking = true;
-    try {
-      const part = await asked(this.button.dataset.priorsUrl);
-      if (part.matches("[data-prior]")) this.#show(part);
-      else toolbar.say(part.textContent);
-    } catch {
-      toolbar.say("The prior films could not be loaded. Try again.");
-    } finally {
-      this.#isAsking = false;
-    }
+  /** @returns {string} what is to be said at once */
+  open() {
+    if (!this.button || this.#isAsking) return "";
+    if (this.button.dataset.nothing) return this.button.dataset.nothing;
+    this.#load(this.button.dataset.priorsUrl);
+    return "Loading the prior films";
   }
 
   close() {
@@ -101,6 +96,21 @@ export class Priors {
 
   // Private
 
+  async #load(url) {
+    const { toolbar } = this.viewer;
+    this.#isAsking = true;
+    try {
+      const part = await asked(url, this.#ends.signal);
+      const isThere = part.matches("[data-prior]");
+      toolbar.tell(isThere ? "Prior film beside the current one" : part.textContent);
+      if (isThere) this.#show(part);
+    } catch {
+      if (!this.#ends.signal.aborted) toolbar.tell("The prior films could not be loaded. Try again.");
+    } finally {
+      this.#isAsking = false;
+    }
+  }
+
   #show(frame) {
     const { root, stage } = this.viewer;
     this.#frame = frame;
@@ -122,8 +132,8 @@ export class Priors {
   #write(name, words) { this.#frame.querySelector(`[data-prior-${name}]`).textContent = words; }
 }
 
-async function asked(url) {
-  const answer = await fetch(url, { headers: { Accept: "text/html" } });
+async function asked(url, signal) {
+  const answer = await fetch(url, { headers: { Accept: "text/html" }, signal });
   if (!answer.ok || answer.redirected) throw new Error(answer.statusText);
   const template = document.createElement("template");
   template.innerHTML = await answer.text();

@@ -66,7 +66,7 @@ export class RegionList {
   #button(id) { return this.list.querySelector(`[data-region="${id}"]`); }
 
   #fill() {
-    for (const [code, name] of this.regions.terms) this.finding.append(new Option(name, code));
+    this.finding.append(new Option("none named", ""), ...[...this.regions.terms].map(([code, name]) => new Option(name, code)));
   }
 
   #connect() {

@@ -97,14 +97,22 @@ export class Regions {
     this.#commit(this.#history.present.filter((region) => region.id !== id));
   }
 
-  undo() { if (this.#history.undo()) this.#changed(); }
-  redo() { if (this.#history.redo()) this.#changed(); }
+  /** @returns {boolean} whether there was anything to undo */
+  undo() { return this.#stepped(this.#history.undo()); }
+
+  /** @returns {boolean} whether there was anything to draw again */
+  redo() { return this.#stepped(this.#history.redo()); }
 
   // Private
 
   #commit(regions, mark) {
     this.#history.commit(regions, mark);
     this.#changed();
+  }
+
+  #stepped(isDone) {
+    if (isDone) this.#changed();
+    return isDone;
   }
 
   #changed() {
