@@ -7,8 +7,10 @@
  * @property {string} high
  * @property {string} pixels
  * @property {string} preview
+ * @property {string} rightEdge which side of the patient is there, L or R, as sent; or empty
  */
 
+import { Badges } from "./badges.js";
 import { decoded } from "./film.js";
 import { Gestures } from "./gestures.js";
 import { Levels } from "./levels.js";
@@ -25,23 +27,24 @@ export class Pane {
   // Lifecycle
 
   /**
-   * @param {HTMLElement} stage
+   * @param {HTMLElement} frame
    * @param {DOMStringMap & Facts} facts
-   * @param {string} decoder address of the worker's script
-   * @param {{ changed: () => void, moved: () => void, say: (words: string) => void }} told `moved`: by a hand on this film; `changed`: it has another size
+   * @param {{ changed: () => void, moved: () => void, say: (words: string) => void }} told `moved` by a hand; `changed` in its size
    */
-  constructor(stage, { width, height, low, high, pixels, preview }, decoder, told) {
-    this.stage = stage;
+  constructor(frame, { width, height, low, high, pixels, preview, rightEdge }, told) {
+    frame.dataset.rightEdge = rightEdge;
+    this.stage = frame.querySelector("[data-stage]");
     this.told = told;
     this.view = new View({ width: Number(width), height: Number(height) });
     this.levels = new Levels({ low: Number(low), high: Number(high) });
-    this.preview = Object.assign(stage.querySelector("[data-prior-preview]"), { width, height, src: preview, hidden: false });
-    this.gestures = new Gestures(stage, this.#moves(), this.#ended.signal);
-    stage.addEventListener("keydown", (event) => this.press(event), { signal: this.#ended.signal });
+    this.badges = new Badges(frame);
+    this.preview = Object.assign(frame.querySelector("[data-prior-preview]"), { width, height, src: preview, hidden: false });
+    this.gestures = new Gestures(this.stage, this.#moves(), this.#ended.signal);
+    this.stage.addEventListener("keydown", (event) => this.press(event), { signal: this.#ended.signal });
     this.resizing = new ResizeObserver(() => this.resize());
-    this.resizing.observe(stage);
+    this.resizing.observe(this.stage);
     this.resize();
-    this.load(pixels, decoder);
+    this.load(pixels, frame.dataset.decoder);
   }
 
   async load(pixels, decoder) {
@@ -62,6 +65,7 @@ export class Pane {
     this.#ended.abort();
     this.resizing.disconnect();
     this.painter?.destroy();
+    for (const mark of this.stage.querySelectorAll("[data-mark]")) mark.remove();
     delete this.stage.dataset.ready;
   }
 
@@ -91,6 +95,7 @@ export class Pane {
   paint() {
     this.stage.dataset.fitted = String(this.view.isFitted);
     this.preview.style.transform = this.view.css();
+    this.badges.place(this.view, this.levels);
     this.painter?.draw(this.view, this.levels, devicePixelRatio);
   }
 

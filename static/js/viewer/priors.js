@@ -62,12 +62,11 @@ export class Priors {
 
   /** Show the prior that is chosen in the list. */
   choose() {
-    const { words, facts } = this.list.selectedOptions[0].dataset;
+    const { words, facts, side } = this.list.selectedOptions[0].dataset;
     this.pane?.destroy();
-    this.#write("words", words);
-    this.#write("facts", facts);
+    for (const [name, said] of Object.entries({ words, facts, side })) this.#write(name, said);
     this.stage.setAttribute("aria-label", `Prior film: ${words}. Plus and minus zoom, arrow keys move.`);
-    this.pane = new Pane(this.stage, this.list.selectedOptions[0].dataset, this.#frame.dataset.decoder, {
+    this.pane = new Pane(this.#frame, this.list.selectedOptions[0].dataset, {
       changed: () => this.viewer.draw(), moved: () => this.lead(), say: (said) => this.#write("say", said),
     });
   }
@@ -114,7 +113,7 @@ export class Priors {
   #show(frame) {
     const { root, stage } = this.viewer;
     this.#frame = frame;
-    this.stage = frame.querySelector("[data-prior-stage]");
+    this.stage = frame.querySelector("[data-stage]");
     this.list = frame.querySelector("[data-prior-choice]");
     this.current = Object.assign(document.createElement("p"), { className: "prior__current", textContent: frame.dataset.currentWords });
     frame.querySelector("[data-prior-lock]").addEventListener("click", () => this.lock());
