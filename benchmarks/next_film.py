@@ -43,7 +43,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("password")
     parser.add_argument("--films", type=int, default=30)
     parser.add_argument("--width", type=int, default=2000, help="of the films, in pixels (default 2000)")
-    parser.add_argument("--look-s", type=float, default=3.0, help="how long each film is looked at (default 3)")
+    parser.add_argument(
+        "--look-s", type=float, default=3.0, help="how long each film is looked at (default 3)"
+    )
     options = parser.parse_args(arguments)
     times = measure(options)
     sys.stdout.write(json.dumps({"n": len(times), "width": options.width, **summary(times)}) + "\n")

@@ -27,6 +27,7 @@ from diagnosis.selectors.people import (
     user_state,
     users,
 )
+from diagnosis.selectors.priors import Prior, date_words, priors_of
 from diagnosis.selectors.reading import FilmToRead, films_to_read, n_read_today, own_read, terms_to_tick
 from diagnosis.selectors.replies import (
     Answers,
@@ -48,6 +49,7 @@ from diagnosis.selectors.results import (
     results_page,
     status_of,
 )
+from diagnosis.selectors.spacing import Spacing, spacing_of
 from diagnosis.selectors.studies import (
     PAGE_SIZE,
     FilmState,
@@ -80,8 +82,10 @@ __all__ = [
     "Listed",
     "Outcome",
     "Page",
+    "Prior",
     "ReaderAnswer",
     "Result",
+    "Spacing",
     "StudyState",
     "System",
     "UploadState",
@@ -92,11 +96,11 @@ __all__ = [
     "at_site_prevalence",
     "batch_outcomes",
     "cursor_of",
+    "date_words",
     "doubts",
     "failed_sign_ins",
     "film_state",
     "films_to_read",
-    "n_read_today",
     "grounds_of",
     "has_users",
     "history",
@@ -104,6 +108,7 @@ __all__ = [
     "link_ends_at",
     "locked_until",
     "locks",
+    "n_read_today",
     "n_unopened",
     "n_unread",
     "narrowed",
@@ -114,10 +119,12 @@ __all__ = [
     "parsed_cursor",
     "patient_change",
     "percentile",
+    "priors_of",
     "reader_answers",
     "recent_batches",
     "result_of",
     "results_page",
+    "spacing_of",
     "status_of",
     "stopped_uploads",
     "studies_by_key",

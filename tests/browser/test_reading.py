@@ -214,16 +214,16 @@ def test_without_a_connection_nothing_is_lost(filled, reader, studies, errors):
     expect(status(reader)).to_have_text("not saved, trying again")
     reader.keyboard.press("8")
     looked(reader).keyboard.press("Enter")
-    expect(reader.locator("[data-hint]")).to_have_text("No connection: nothing was sent. What you chose stays here.")
+    expect(reader.locator("[data-hint]")).to_have_text(
+        "No connection: nothing was sent. What you chose stays here."
+    )
     reader.context.set_offline(False)
     saved(reader)
     assert [row[0] for row in drafts_of(filled, study)] == ["atypical"]
     let_go(errors, *EXPECTED)
 
 
-def test_whoever_is_signed_out_signs_in_in_another_tab_and_nothing_is_lost(
-    filled, browser, studies, errors
-):
+def test_whoever_is_signed_out_signs_in_in_another_tab_and_nothing_is_lost(filled, browser, studies, errors):
     [study] = studies()
     with browser.new_context(base_url=filled.url) as context:
         context.add_cookies(signed_in(browser, filled.url, "radiologist", filled.passwords["radiologist"]))
@@ -386,9 +386,7 @@ def test_time_counts_while_somebody_reads_and_not_while_nobody_does(filled, read
     assert reader.evaluate(clock) - before == pytest.approx(50_000, abs=2500)
 
 
-def test_on_a_telephone_the_film_comes_first_and_every_target_has_room_for_a_finger(
-    filled, page_as, studies
-):
+def test_on_a_telephone_the_film_comes_first_and_every_target_has_room_for_a_finger(filled, page_as, studies):
     [study] = studies()
     page = opened(page_as("radiologist", width=390), study)
     film, panel = (page.locator(f".reading__{part}").bounding_box() for part in ("film", "panel"))

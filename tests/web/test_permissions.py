@@ -46,6 +46,7 @@ TABLE: dict[str, tuple[int, ...]] = {
     "study": OF_THE_TEAM,
     "study-analyses": ONLY_POST,
     "study-print": OF_THE_TEAM,
+    "study-priors": OF_THE_TEAM,
     "study-csv": OF_THE_TEAM,
     "study-pdf": OF_THE_TEAM,
     "batch-csv": OWN,
