@@ -192,6 +192,7 @@ def case_context(request: HttpRequest, case: Case) -> dict[str, Any]:
 
 def _choices(findings: list[str]) -> dict[str, Any]:
     """What a reader may say."""
+    terms = selectors.terms_to_tick(findings)
     answers = [
         {"value": value, "label": label, "hint": texts.reading.ANSWER_HINTS[value], "digit": digit}
         for digit, (value, label) in enumerate(texts.reading.ANSWERS.items(), start=1)
@@ -204,7 +205,8 @@ def _choices(findings: list[str]) -> dict[str, Any]:
         "reasons": [
             {"value": value, "label": label} for value, label in texts.reading.CANNOT_REASONS.items()
         ],
-        "terms": selectors.terms_to_tick(findings),
+        "terms": terms,
+        "term_names": [{"code": term.code, "name": term.name} for term in terms],
     }
 
 

@@ -1,6 +1,6 @@
 /** The case that comes next, fetched before it is asked for and without a claim: its films stand at once. */
 
-import * as film from "../viewer/film.js";
+import { prefetch } from "../viewer/film.js";
 import { get, Refusal } from "./server.js";
 
 /** Pictures that are being fetched: without this, a browser may drop them. @type {Set<HTMLImageElement>} */
@@ -12,7 +12,7 @@ export async function look(url, decoder) {
     const { study = "", films = [] } = await get(url);
     for (const { preview } of films) hold(preview);
     // Decoding keeps a processor busy: only what is shown first.
-    if (films.length) film.prefetch?.(films[0].pixels, decoder);
+    if (films.length) prefetch(films[0].pixels, decoder);
     return study;
   } catch (refusal) {
     if (!(refusal instanceof Refusal)) throw refusal;

@@ -33,6 +33,7 @@ export class Sitting {
     this.stored = opinionOf(stored);
     this.clock = new Clock(this.stored.active_ms);
     this.regions?.set(this.stored.regions);
+    if (this.instance in this.stored.view) this.viewer.turn(this.stored.view[this.instance]);
     this.marks = new Marks(root, this.viewer);
     this.form = new Form(root.querySelector("[data-read]"), () => this.#changed());
     this.draft = new Draft(stored, {
@@ -46,7 +47,7 @@ export class Sitting {
   end() {
     for (const part of [this.draft, this.claim, this.clock]) part.end();
     this.merge.close();
-    this.viewer?.destroy?.();
+    this.viewer?.destroy();
   }
 
   // Actions
@@ -100,6 +101,7 @@ export class Sitting {
 
   #show() {
     this.film = this.root.querySelector("[data-viewer]");
+    // The viewer of the page that was loaded is there already.
     if (this.film) this.film.viewer ??= new Viewer(this.film);
     this.viewer = this.film?.viewer;
     this.#display();
@@ -108,8 +110,9 @@ export class Sitting {
   /** From when on Enter counts: the film is on the screen, or the page has said that it cannot be. */
   async #display() {
     try {
-      const picture = this.film?.querySelector("[data-preview]");
-      await Promise.any([picture?.decode() ?? Promise.reject(new Error("no film")), this.viewer?.ready ?? new Promise(() => {})]);
+      if (!this.film) throw new Error("no film");
+      const deep = this.viewer.ready.then((isThere) => { if (!isThere) throw new Error("no grey levels"); });
+      await Promise.any([this.film.querySelector("[data-preview]").decode(), deep]);
     } catch {
       this.root.querySelector("[data-no-film]").hidden = false;
     }
@@ -150,7 +153,7 @@ export class Sitting {
 
   /** How each film is turned; one that never was has no entry. */
   #turned() {
-    const now = this.viewer?.turned?.() ?? { flipped: false, rotated: 0 };
+    const now = this.viewer?.turned() ?? { flipped: false, rotated: 0 };
     const isTurned = now.flipped || now.rotated || this.instance in this.stored.view;
     return isTurned ? { ...this.stored.view, [this.instance]: now } : this.stored.view;
   }
