@@ -27,7 +27,7 @@ from diagnosis.selectors.people import (
     user_state,
     users,
 )
-from diagnosis.selectors.reading import FilmToRead, films_to_read, own_read, terms_to_tick
+from diagnosis.selectors.reading import FilmToRead, films_to_read, n_read_today, own_read, terms_to_tick
 from diagnosis.selectors.replies import (
     Answers,
     Doubts,
@@ -103,6 +103,7 @@ __all__ = [
     "link_ends_at",
     "locked_until",
     "locks",
+    "n_read_today",
     "n_unopened",
     "n_unread",
     "narrowed",

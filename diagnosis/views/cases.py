@@ -266,10 +266,12 @@ def _done(request: HttpRequest, sentence: str) -> HttpResponse:
     if not readers.wants_fragment(request):
         messages.info(request, sentence)
         return redirect("worklist")
+    reader = readers.reader_of(request)
     context = {
         "sentence": sentence,
-        "undo": _undo(readers.reader_of(request)),
-        "keys": keys.of(readers.reader_of(request)),
+        "n_today": selectors.n_read_today(reader),
+        "undo": _undo(reader),
+        "keys": keys.of(reader),
     }
     answer = render(request, "cases/_done.html", context)
     answer[ADDRESS] = reverse("worklist")

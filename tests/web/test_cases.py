@@ -378,11 +378,17 @@ def test_a_form_with_mistakes_comes_back_with_what_was_typed(headers, room, case
     assert not Read.objects.exists()
 
 
+def test_a_reason_that_a_form_cannot_take_off_counts_for_nothing_with_another_answer(room, case):
+    room.get(at("case", case))
+    submit(room, case, answer="normal", reason="quality")
+    assert Read.objects.get().reason == ""
+
+
 @pytest.mark.parametrize(
     "fields",
     [
         {"answer": "covid"}, {"answer": ""}, {"confidence": "9"}, {"confidence": "high"}, {"findings": ["x"]},
-        {"reason": "quality"}, {"version": "x"}, {"version": ""}, {"regions": "{"}, {"regions": "[1]"},
+        {"answer": "cannot", "reason": "bad"}, {"version": "x"}, {"version": ""}, {"regions": "{"}, {"regions": "[1]"},
         {"view": "[]"}, {"active_ms": "-1"}, {"active_ms": "x"}, {"comment": "x" * 5000}, {"displayed_ms": "999"},
         {"displayed_ms": "soon"},
     ],
@@ -636,7 +642,7 @@ def test_where_nothing_is_left_it_says_so(room, case):
     answer = submit(room, case, headers=PART)
     page = page_of(answer)
     assert answer.status_code == 200 and answer["X-Address"] == reverse("worklist")
-    assert words.NOTHING_LEFT in page and 'id="case"' in page
+    assert words.NOTHING_LEFT in page and 'id="case"' in page and answer.context["n_today"] == 1
     assert reverse("read-taking-back", args=[Read.objects.get().pk]) in page
     plain = room.get(reverse("case-next"), follow=True)
     assert plain.redirect_chain == [(reverse("worklist"), 302)] and words.NOTHING_LEFT in page_of(plain)
