@@ -41,6 +41,7 @@ def own_read(user: User, study: Study) -> Read | None:
 
 
 def n_read_today(user: User) -> int:
-    """Reads that stand, since midnight on the site's clock."""
+    """How many studies a reader has read since midnight at the site."""
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-    return Read.objects.filter(reader=user, status=ReadStatus.SUBMITTED, created_at__gte=midnight).count()
+    reads = Read.objects.filter(reader=user, created_at__gte=midnight).exclude(status=ReadStatus.TAKEN_BACK)
+    return reads.values("study").distinct().count()

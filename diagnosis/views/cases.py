@@ -269,8 +269,12 @@ def _done(request: HttpRequest, sentence: str) -> HttpResponse:
         messages.info(request, sentence)
         return redirect("worklist")
     reader = readers.reader_of(request)
-    n_today = selectors.n_read_today(reader)
-    context = {"sentence": sentence, "n_today": n_today, "undo": _undo(reader), "keys": keys.of(reader)}
+    context = {
+        "sentence": sentence,
+        "n_today": selectors.n_read_today(reader),
+        "undo": _undo(reader),
+        "keys": keys.of(reader),
+    }
     answer = render(request, "cases/_done.html", context)
     answer[ADDRESS] = reverse("worklist")
     return answer

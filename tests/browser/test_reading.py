@@ -157,6 +157,7 @@ def test_a_read_can_be_taken_back_for_a_while_and_is_a_draft_again(filled, reade
     reader.keyboard.press("c")
     reader.keyboard.type("Too soon")
     looked(reader).keyboard.press("Control+Enter")
+    expect(reader.locator("#case")).not_to_have_attribute("data-case", study)
     expect(reader.locator("[data-undo-bar]")).to_be_visible()
     reader.keyboard.press("u")
     shown(reader, study)

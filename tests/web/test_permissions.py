@@ -27,6 +27,9 @@ OWN = (302, 200, 404, 404, 404, 404, 200)
 # Who sees it and may not do it is told so, others learn nothing.
 TO_CORRECT = (302, 200, 403, 404, 404, 403, 200)
 ADMINISTRATOR = (302, 403, 403, 403, 403, 403, 200)
+READER = (302, 403, 403, 403, 403, 200, 403)
+# These ask who comes only after they have asked how: a script is told in JSON, and never sent elsewhere.
+METHOD_FIRST = (405,) * 7
 ONLY_POST = (302, 405, 405, 405, 405, 405, 405)
 # A program is told to sign in, not sent to a page.
 API_OF_THE_TEAM = (401, 200, 200, 404, 404, 200, 200)
@@ -86,6 +89,15 @@ TABLE: dict[str, tuple[int, ...]] = {
     "team-deletion": ONLY_POST,
     "tokens": SIGNED_IN,
     "token-revocation": ONLY_POST,
+    "case": READER,
+    "case-next": (302, 403, 403, 403, 403, 302, 403),
+    "case-peek": READER,
+    "case-claim": METHOD_FIRST,
+    "case-release": METHOD_FIRST,
+    "case-draft": METHOD_FIRST,
+    "case-read": METHOD_FIRST,
+    "read-taking-back": METHOD_FIRST,
+    "reading-keys": READER,
     "api-docs": SIGNED_IN,
     "api-schema": (401, 200, 200, 200, 200, 200, 200),
     "api-nowhere": (404,) * 7,
@@ -123,6 +135,9 @@ TAKE_POST |= {"instance-text-clearance"}
 TAKE_POST |= {f"study-{noun}" for noun in ("search", "check", "patient", "withdrawal", "restoration")}
 TAKE_POST |= {"conflict-decision"}
 TAKE_POST |= {"instance-assessment", "api-instance-assessment"}
+TAKE_POST |= {"case-claim", "case-release", "case-read", "read-taking-back", "reading-keys"}
+# The one address that takes PUT; who may use it is told in tests/web/test_cases.py.
+TAKE_PUT = {"case-draft": 403}
 # What answers every method alike: these send the browser on, or are not there at all.
 ALIKE = {"home": 302, "login": 302, "api-nowhere": 404}
 
@@ -145,14 +160,17 @@ def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
     prediction = factories.HeatmapFactory(prediction__analysis__instance=instance).prediction
     (instance.folder / renditions.heatmap_name(prediction.pk)).write_bytes(xrays.png())
     batch = factories.BatchFactory(team=team, by=clinician)
+    reader = factories.UserFactory(role=Role.RADIOLOGIST)
     return {
         "anonymous": None,
         "uploader": clinician,
         "colleague": colleague,
         "outsider": outsider,
         "teamless": factories.UserFactory(),
-        "radiologist": factories.UserFactory(role=Role.RADIOLOGIST),
+        "radiologist": reader,
         "administrator": factories.UserFactory(role=Role.ADMINISTRATOR),
+        "case": factories.CaseFactory(study=study).study_id,
+        "read": factories.ReadFactory(reader=reader).pk,
         "instance": instance.pk,
         "prediction": prediction.pk,
         "study": study.pk,
@@ -205,7 +223,8 @@ def test_an_address_that_only_shows_takes_no_form(name, world, sign_in):
 @pytest.mark.parametrize("name", sorted(TABLE))
 def test_no_address_takes_another_method(name, world, sign_in):
     browser = as_role("administrator", world, sign_in)
-    for method in (browser.put, browser.patch, browser.delete):
+    assert browser.put(address(name, world)).status_code == TAKE_PUT.get(name, ALIKE.get(name, 405))
+    for method in (browser.patch, browser.delete):
         assert method(address(name, world)).status_code == ALIKE.get(name, 405)
 
 

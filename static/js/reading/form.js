@@ -69,7 +69,9 @@ export class Form {
   /** @param {boolean} isBusy while a read is on its way */
   busy(isBusy) {
     this.form.setAttribute("aria-busy", String(isBusy));
-    this.form.querySelector("[data-submit]").disabled = isBusy;
+    this.form.querySelector("[data-submit]").disabled = isBusy || this.isDisabled;
+    // What would be typed now would go to the case that is about to leave.
+    this.form.comment.readOnly = isBusy;
   }
 
   // Private
