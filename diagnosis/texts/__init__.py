@@ -1,6 +1,6 @@
 """Every sentence that people read, one module a kind. Re-exports, nothing else."""
 
-from diagnosis.texts import reading, reference
+from diagnosis.texts import reading, reference, worklist
 from diagnosis.texts.findings import (
     FILM_AS_SENT,
     FILM_WIDTH_CM,
@@ -325,4 +325,5 @@ __all__ = [
     "upload_stopped",
     "view_words",
     "without_result",
+    "worklist",
 ]
