@@ -11,6 +11,7 @@ from diagnosis.views import (
     answers,
     assessment,
     cases,
+    cases_kept,
     disagreement,
     exports,
     identity,
@@ -19,6 +20,7 @@ from diagnosis.views import (
     people,
     priors,
     reading_keys,
+    reading_sessions,
     studies,
     system,
     teams,
@@ -27,6 +29,7 @@ from diagnosis.views import (
     uploads,
     users,
     withdrawal,
+    worklist,
 )
 
 urlpatterns = [
@@ -96,5 +99,16 @@ urlpatterns = [
     path("cases/<uuid:pk>/read/", cases.submit, name="case-read"),
     path("reads/<uuid:pk>/taking-back/", cases.take_back, name="read-taking-back"),
     path("account/reading-keys/", reading_keys.show, name="reading-keys"),
+    path("worklist/", worklist.index, name="worklist"),
+    path("worklist/search/", worklist.search, name="worklist-search"),
+    path("worklist/changes/", cases_kept.change, name="worklist-changes"),
+    path("worklist/undo/", cases_kept.undo, name="worklist-undo"),
+    path("worklist/filters/", worklist.save_filter, name="filters"),
+    path("worklist/filters/<uuid:pk>/", worklist.rename_filter, name="filter"),
+    path("worklist/filters/<uuid:pk>/deletion/", worklist.delete_filter, name="filter-deletion"),
+    path("sessions/", reading_sessions.start, name="sessions"),
+    path("sessions/<uuid:pk>/pause/", reading_sessions.pause, name="session-pause"),
+    path("sessions/<uuid:pk>/resumption/", reading_sessions.resume, name="session-resumption"),
+    path("sessions/<uuid:pk>/end/", reading_sessions.end, name="session-end"),
     *api,
 ]

@@ -28,7 +28,7 @@ from diagnosis.selectors.people import (
     users,
 )
 from diagnosis.selectors.priors import Prior, date_words, priors_of
-from diagnosis.selectors.reading import FilmToRead, films_to_read, n_read_today, own_read, terms_to_tick
+from diagnosis.selectors.reading import FilmToRead, films_to_read, n_own_today, own_read, terms_to_tick
 from diagnosis.selectors.replies import (
     Answers,
     Doubts,
@@ -68,11 +68,31 @@ from diagnosis.selectors.studies import (
 )
 from diagnosis.selectors.system import DAY, System, percentile, system
 from diagnosis.selectors.uploads import UploadState, recent_batches, upload_state, uploads_of
+from diagnosis.selectors.worklist import (
+    CASES_A_PAGE,
+    CaseCounts,
+    CaseFilters,
+    CasePage,
+    CaseRow,
+    cases_by_study,
+    cases_on_shelf,
+    cases_sought,
+    has_cases,
+    n_read_today,
+    saved_filters,
+    worklist_counts,
+    worklist_page,
+)
 
 __all__ = [
+    "CASES_A_PAGE",
     "DAY",
     "PAGE_SIZE",
     "Answers",
+    "CaseCounts",
+    "CaseFilters",
+    "CasePage",
+    "CaseRow",
     "DamagedCursorError",
     "Doubts",
     "FilmState",
@@ -95,6 +115,9 @@ __all__ = [
     "answers",
     "at_site_prevalence",
     "batch_outcomes",
+    "cases_by_study",
+    "cases_on_shelf",
+    "cases_sought",
     "cursor_of",
     "date_words",
     "doubts",
@@ -102,12 +125,14 @@ __all__ = [
     "film_state",
     "films_to_read",
     "grounds_of",
+    "has_cases",
     "has_users",
     "history",
     "imported_reads",
     "link_ends_at",
     "locked_until",
     "locks",
+    "n_own_today",
     "n_read_today",
     "n_unopened",
     "n_unread",
@@ -124,6 +149,7 @@ __all__ = [
     "recent_batches",
     "result_of",
     "results_page",
+    "saved_filters",
     "spacing_of",
     "status_of",
     "stopped_uploads",
@@ -143,4 +169,6 @@ __all__ = [
     "with_films",
     "withdrawn_studies",
     "without_patient",
+    "worklist_counts",
+    "worklist_page",
 ]

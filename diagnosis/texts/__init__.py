@@ -1,6 +1,6 @@
 """Every sentence that people read, one module a kind. Re-exports, nothing else."""
 
-from diagnosis.texts import priors, reading, reference, reviews
+from diagnosis.texts import priors, reading, reference, reviews, worklist
 from diagnosis.texts.findings import (
     FILM_AS_SENT,
     FILM_WIDTH_CM,
@@ -327,4 +327,5 @@ __all__ = [
     "upload_stopped",
     "view_words",
     "without_result",
+    "worklist",
 ]

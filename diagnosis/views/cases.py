@@ -271,7 +271,7 @@ def _done(request: HttpRequest, sentence: str) -> HttpResponse:
     reader = readers.reader_of(request)
     context = {
         "sentence": sentence,
-        "n_today": selectors.n_read_today(reader),
+        "n_today": selectors.n_own_today(reader),
         "undo": _undo(reader),
         "keys": keys.of(reader),
     }
