@@ -182,6 +182,7 @@ def case_context(request: HttpRequest, case: Case) -> dict[str, Any]:
         "draft": draft,
         **_choices(draft["findings"]),
         "session": _session(reader),
+        "paused": _session(reader, SessionStatus.PAUSED),
         "keys": keys.of(reader),
         "blinded": texts.reading.BLINDED.strip("*"),
         "held": _holder(opened.held),
@@ -210,9 +211,9 @@ def _choices(findings: list[str]) -> dict[str, Any]:
     }
 
 
-def _session(reader: User) -> dict[str, Any] | None:
+def _session(reader: User, status: str = SessionStatus.RUNNING) -> dict[str, Any] | None:
     session = sessions.current(reader)
-    if session is None or session.status != SessionStatus.RUNNING:
+    if session is None or session.status != status:
         return None
     return {"pk": session.pk, "n_wanted": session.n_wanted, "n_read": sessions.n_read(session)}
 

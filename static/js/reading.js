@@ -82,8 +82,7 @@ class Room {
     if (!address) return;
     await this.#work(async () => {
       await this.sitting?.draft.flush();
-      const answer = await post(address);
-      await this.swap(answer, { isNew: true });
+      await this.swap(await post(address), { isNew: true, isLeft: true });
       this.sitting.root.querySelector("[data-restored]")?.replaceChildren(SAYS.takenBack);
     });
   }
@@ -102,14 +101,15 @@ class Room {
   async open(address) {
     await this.#work(async () => {
       await this.sitting?.draft.flush();
-      await this.swap(await fragment(address), { isNew: false });
+      await this.swap(await fragment(address), { isNew: false, isLeft: true });
     });
   }
 
-  /** @param {Response} answer with another case @param {{ isNew: boolean }} options whether it becomes a step of the history */
-  async swap(answer, { isNew }) {
+  /** @param {Response} answer with another case @param {{ isNew: boolean, isLeft?: boolean }} options whether it becomes a step of the history, and what was here is left unread */
+  async swap(answer, { isNew, isLeft = false }) {
     const next = parsed(await answer.text());
     if (!next) { location.assign(answer.url); return; }
+    const { case: left, release } = this.root.dataset;
     this.leave();
     const address = answer.headers.get("X-Address") ?? next.dataset.address ?? answer.url;
     if (isNew && address !== location.pathname) history.pushState(null, "", address);
@@ -119,6 +119,8 @@ class Room {
     document.title = next.dataset.title;
     document.querySelector("[data-aloud-region]").textContent = next.dataset.aloud;
     scrollTo({ top: 0 });
+    // What is left unread goes back to the list at once; after a submit it has gone already.
+    if (isLeft && left && left !== next.dataset.case) post(release).catch(() => {});
     if (this.sitting) this.sitting.toFilm();
     else next.focus();
   }

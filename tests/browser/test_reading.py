@@ -21,6 +21,11 @@ HELD_DOWN = """(key) => {
   const event = new KeyboardEvent("keydown", { key, repeat: true, bubbles: true, cancelable: true });
   document.activeElement.dispatchEvent(event);
 }"""
+SESSION_OF_ONE = """
+from diagnosis.models import User
+from diagnosis.services import sessions
+sessions.start(by=User.objects.get(username="second.reader"), n_wanted=1)
+"""
 EXPECTED = ("Failed to load resource", "net::ERR_INTERNET_DISCONNECTED")
 
 
@@ -118,7 +123,7 @@ def test_back_shows_the_case_before_and_forward_the_one_after(filled, reader, st
     following = reader.locator("#case").get_attribute("data-case")
     reader.go_back()
     shown(reader, study)
-    expect(reader.locator(".reading__panel")).to_contain_text("You read this study on")
+    expect(reader.locator(".reading__panel")).to_contain_text("You read this study at")
     reader.go_forward()
     shown(reader, following)
 
@@ -398,3 +403,48 @@ def test_on_a_telephone_the_film_comes_first_and_every_target_has_room_for_a_fin
     for target in targets:
         if target.is_visible():
             assert target.bounding_box()["height"] >= 43.5, target.inner_text()
+
+
+def test_what_is_drawn_is_part_of_the_draft_and_of_the_read(filled, reader, studies):
+    [study] = studies()
+    opened(reader, study)
+    box = reader.locator("[data-stage]").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    reader.keyboard.press("b")
+    reader.mouse.move(x - 40, y - 40)
+    reader.mouse.down()
+    reader.mouse.move(x + 60, y + 50, steps=4)
+    reader.mouse.up()
+    expect(reader.locator("[data-marks] li")).to_have_count(1)
+    reader.keyboard.press("x")
+    reader.keyboard.press("3")
+    saved(looked(reader))
+    reader.reload()
+    shown(reader, study)
+    expect(reader.locator("[data-marks] li")).to_contain_text("Box")
+    assert reader.evaluate("() => document.querySelector('[data-viewer]').viewer.turned().flipped") is True
+    looked(reader).keyboard.press("Enter")
+    expect(reader.locator("#case")).not_to_have_attribute("data-case", study)
+    [(kind, view)] = filled.rows(
+        "SELECT region.kind, read.view FROM diagnosis_region AS region JOIN diagnosis_read AS read "
+        f"ON read.id = region.read_id WHERE read.study_id = '{study.replace('-', '')}'"
+    )
+    assert kind == "box"
+    assert '"flipped": true' in view
+
+
+def test_a_session_that_is_over_says_so_and_how_many_were_read(filled, page_as, studies):
+    studies(1)
+    second = page_as(stage.second_reader(filled))
+    second.goto("/worklist/")
+    stage.run(filled, SESSION_OF_ONE)
+    second.goto("/cases/next/")
+    shown(second)
+    expect(second.locator(".sitting")).to_contain_text("0 of 1 read")
+    second.keyboard.press("2")
+    looked(second).keyboard.press("Enter")
+    expect(second.get_by_role("heading", name="Session finished: 1 of 1 films read.")).to_be_visible()
+    expect(second.get_by_role("link", name="To the worklist")).to_be_visible()
+    second.keyboard.press("u")
+    shown(second)
+    expect(answer(second)).to_have_value("indeterminate")
