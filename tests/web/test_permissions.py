@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import URLPattern, get_resolver, reverse
 
 from diagnosis import renditions
-from diagnosis.models import Batch, Membership, Notice, Study, Team, Upload, User
+from diagnosis.models import Batch, Membership, Notice, ReadingSession, SavedFilter, Study, Team, Upload, User
 from diagnosis.states import Role, UploadStatus
 from tests import factories, xrays
 
@@ -27,6 +27,8 @@ OWN = (302, 200, 404, 404, 404, 404, 200)
 # Who sees it and may not do it is told so, others learn nothing.
 TO_CORRECT = (302, 200, 403, 404, 404, 403, 200)
 ADMINISTRATOR = (302, 403, 403, 403, 403, 403, 200)
+# Those who read films, and those who keep the list of them.
+READING_ROOM = (302, 403, 403, 403, 403, 200, 200)
 ONLY_POST = (302, 405, 405, 405, 405, 405, 405)
 # A program is told to sign in, not sent to a page.
 API_OF_THE_TEAM = (401, 200, 200, 404, 404, 200, 200)
@@ -85,6 +87,17 @@ TABLE: dict[str, tuple[int, ...]] = {
     "team-deletion": ONLY_POST,
     "tokens": SIGNED_IN,
     "token-revocation": ONLY_POST,
+    "worklist": READING_ROOM,
+    "worklist-search": READING_ROOM,
+    "worklist-changes": ONLY_POST,
+    "worklist-undo": ONLY_POST,
+    "filters": ONLY_POST,
+    "filter": ONLY_POST,
+    "filter-deletion": ONLY_POST,
+    "sessions": ONLY_POST,
+    "session-pause": ONLY_POST,
+    "session-resumption": ONLY_POST,
+    "session-end": ONLY_POST,
     "api-docs": SIGNED_IN,
     "api-schema": (401, 200, 200, 200, 200, 200, 200),
     "api-nowhere": (404,) * 7,
@@ -122,6 +135,9 @@ TAKE_POST |= {"instance-text-clearance"}
 TAKE_POST |= {f"study-{noun}" for noun in ("search", "check", "patient", "withdrawal", "restoration")}
 TAKE_POST |= {"conflict-decision"}
 TAKE_POST |= {"instance-assessment", "api-instance-assessment"}
+TAKE_POST |= {"worklist-search", "worklist-changes", "worklist-undo"}
+TAKE_POST |= {"filters", "filter", "filter-deletion"}
+TAKE_POST |= {"sessions", "session-pause", "session-resumption", "session-end"}
 # What answers every method alike: these send the browser on, or are not there at all.
 ALIKE = {"home": 302, "login": 302, "api-nowhere": 404}
 
@@ -162,6 +178,8 @@ def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
         "conflict": factories.IdentityConflictFactory(study__team=team, study__uploaded_by=clinician).pk,
         "token": factories.ApiTokenFactory(user=clinician).pk,
         "batch": batch.pk,
+        "filter": SavedFilter.objects.create(user=clinician, name="Nights", query="tier=0").pk,
+        "session": ReadingSession.objects.create(reader=clinician).pk,
         "upload": factories.UploadFactory(batch=batch).pk,
     }
 
