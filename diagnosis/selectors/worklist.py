@@ -137,8 +137,8 @@ def _touched_by(user: access.Viewer) -> QuerySet[Any, Any]:
 def worklist_page(user: access.Viewer, filters: CaseFilters, *, cursor: str = "") -> CasePage:
     """In the order of reading, after `cursor`. Raises DamagedCursorError."""
     cases = _for_rows(user, cases_on_shelf(user, filters))
-    found = _after(cases, _opened(cursor)) if cursor else list(cases[: CASES_A_PAGE + 1])
-    following = _closed(found[CASES_A_PAGE - 1]) if len(found) > CASES_A_PAGE else ""
+    found = _after(cases, opened(cursor)) if cursor else list(cases[: CASES_A_PAGE + 1])
+    following = closed(found[CASES_A_PAGE - 1]) if len(found) > CASES_A_PAGE else ""
     return CasePage(_rows(found[:CASES_A_PAGE]), following)
 
 
@@ -174,14 +174,14 @@ def _after(cases: QuerySet[Any], place: tuple[int, float, uuid.UUID]) -> list[Ca
     return found + list(cases.filter(tier__gt=tier)[: CASES_A_PAGE + 1 - len(found)])
 
 
-def _closed(case: Case) -> str:
+def closed(case: Case) -> str:
     """Where the next page begins, signed, and so that nobody can read the priority in it (D2)."""
     place = struct.pack(PLACE, case.tier, case.priority, case.pk.bytes)
     nonce = salted_hmac(SALT, place, algorithm="sha256").digest()[:8]
     return signing.dumps([nonce.hex(), _masked(place, nonce).hex()], salt=SALT)
 
 
-def _opened(cursor: str) -> tuple[int, float, uuid.UUID]:
+def opened(cursor: str) -> tuple[int, float, uuid.UUID]:
     try:
         nonce, masked = (bytes.fromhex(part) for part in signing.loads(cursor, salt=SALT))
     except (signing.BadSignature, ValueError) as error:

@@ -24,6 +24,7 @@ TABLE = b"file,patient\nchest-pa.jpg,4711\nward-7.png,4712\nnight.png,4713\n"
 SIZES = {"desk": (1440, 900), "phone": (390, 844)}
 WALL = {"wall": (3840, 2160)}
 ROOM = {**SIZES, "room": (2560, 1440)}
+READING_ROOM = {**SIZES, "wide": (2560, 1440)}
 THEMES = ("dark", "light")
 
 
@@ -99,6 +100,7 @@ def take_all(camera: Camera) -> None:
     take_programs(camera)
     camera.take("system", "/system/", role="administrator")
     take_people(camera)
+    take_worklist(camera)
     camera.take("not-allowed", "/system/")
     camera.take("not-found", "/studies/00000000-0000-4000-8000-000000000000/")
 
@@ -299,6 +301,51 @@ def take_lists(camera: Camera) -> None:
     camera.take("list-menu", "/studies/", prepare=lambda page: page.click("details.menu summary"))
     camera.take("list-keys", "/studies/", prepare=lambda page: page.keyboard.press("?"))
     camera.take("list-no-match", "/studies/?search=nothing")
+
+
+def take_worklist(camera: Camera) -> None:
+    """Readers and administrators look at the same list with other eyes."""
+    camera.take("worklist-empty", "/worklist/", role="radiologist")
+    pseudonym, studies = stage.cases_of_one_patient(camera.site, 24, hours=3)
+    for study in studies[1:6:2]:
+        stage.claimed_by_another(camera.site, study)
+    for study in studies[-2:]:
+        stage.doubted(camera.site, study)
+    camera.take("worklist", "/worklist/", role="radiologist", sizes=READING_ROOM)
+    camera.take("worklist-kept", "/worklist/", role="administrator", sizes=READING_ROOM)
+    camera.take("worklist-chosen", "/worklist/", role="administrator", prepare=ask_to_take_off)
+    camera.take(
+        "worklist-keys", "/worklist/", role="radiologist", prepare=lambda page: page.keyboard.press("?")
+    )
+    camera.take("worklist-no-match", "/worklist/?tier=2", role="radiologist")
+    camera.take(
+        "worklist-saved", f"/worklist/?search={pseudonym[:4]}", role="radiologist", prepare=save_filter
+    )
+    camera.take("worklist-session", "/worklist/", role="radiologist", prepare=begin_session)
+
+
+def ask_to_take_off(page: Page) -> None:
+    for key in "jxjjx":
+        page.keyboard.press(key)
+    page.get_by_role("button", name="Take off the list").click()
+    page.get_by_role("dialog").wait_for()
+
+
+def save_filter(page: Page) -> None:
+    if page.get_by_text("Save these filters").count():
+        page.get_by_text("Save these filters").click()
+        page.get_by_placeholder("e.g. Night shift").fill("Night shift")
+        page.get_by_role("button", name="Save", exact=True).click()
+        page.get_by_text("Saved as").wait_for()
+    else:
+        page.locator(".saved__more").first.click()
+
+
+def begin_session(page: Page) -> None:
+    if page.get_by_role("button", name="Start").count():
+        page.get_by_role("button", name="Start").click()
+        page.wait_for_url("**/cases/*/")
+        page.goto("/worklist/")
 
 
 def check(page: Page, number: str) -> None:

@@ -295,3 +295,66 @@ def forget_sessions(site: Site) -> None:
 
 def run(site: Site, code: str) -> str:
     return site.manage("shell", "--no-imports", "-c", code)
+
+
+# --- the worklist ---
+
+CASES = """
+from datetime import timedelta
+from django.utils import timezone
+from diagnosis import renditions
+from diagnosis.models import Study, User
+from diagnosis.services import worklist
+from ml.phantom import phantom
+from tests import factories, xrays
+patient = factories.PatientFactory(key=factories.digest("{key}"))
+sender = User.objects.get(username="clinician")
+for n in range({n}):
+    study = factories.StudyFactory(
+        patient=patient, team=sender.teams.first(), uploaded_by=sender, sex="FM"[n % 2], age_years=41 + 7 * n % 50,
+        source=factories.SourceFactory(slug="{key}-%d" % (n % 3), name="Clinic %d" % (n % 3)) if n < 3 else None,
+    )
+    Study.objects.filter(pk=study.pk).update(received_at=timezone.now() - timedelta(hours=1 + n * {hours}))
+    study.refresh_from_db()
+    film = factories.InstanceFactory(series__study=study, view="PA")
+    film.folder.mkdir(parents=True)
+    grey = phantom(9000 + n, 448, 512)
+    renditions.write(film.folder, pixels=grey, gray8=grey)
+    worklist.enter(study)
+    print(study.pk)
+print(patient.pseudonym)
+"""
+CLAIM = """
+from diagnosis.models import Case, User
+from diagnosis.services import claims
+from tests import factories
+reader = User.objects.filter(username="colleague.reading").first()
+reader = reader or factories.UserFactory(username="colleague.reading", role="radiologist")
+claims.claim(Case.objects.get(study="{study}"), by=reader)
+print(reader.reader_name)
+"""
+DISAGREE = """
+from diagnosis.models import Study, User
+from diagnosis.services import worklist
+from tests import factories
+study = Study.objects.get(pk="{study}")
+factories.ReviewRequestFactory(study=study, by=User.objects.get(username="clinician"))
+worklist.refresh(study)
+"""
+
+
+def cases_of_one_patient(site: Site, n: int, *, hours: int = 1) -> tuple[str, list[str]]:
+    """The pseudonym and the studies of a patient of one's own, all on the worklist, in the order of reading."""
+    made = site.manage("shell", "--no-imports", "-c", CASES.format(n=n, key=next(UNSEEN), hours=hours))
+    *studies, pseudonym = made.split()
+    return pseudonym, studies[::-1]
+
+
+def claimed_by_another(site: Site, study: str) -> str:
+    """Another reader opens it; their number."""
+    return site.manage("shell", "--no-imports", "-c", CLAIM.format(study=study)).strip()
+
+
+def doubted(site: Site, study: str) -> None:
+    """A clinician disagrees with what the AI said of it."""
+    site.manage("shell", "--no-imports", "-c", DISAGREE.format(study=study))

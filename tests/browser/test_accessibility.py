@@ -166,6 +166,18 @@ def two_versions(page: Page) -> None:
     expect(page.locator("#merge")).to_be_visible()
 
 
+def choose(page: Page) -> None:
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(page.locator(".bulk__n")).to_have_text("1 chosen")
+
+
+def ask_to_take_off(page: Page) -> None:
+    choose(page)
+    page.get_by_role("button", name="Take off the list").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
 PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "sign-in": (None, "/sign-in/", nothing),
     "sign-in refused": (None, "/sign-in/", refused),
@@ -225,6 +237,11 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "reading, held by another": ("radiologist", "held case", at_case),
     "reading, film gone": ("radiologist", "lost case", at_case),
     "reading keys": ("radiologist", "/account/reading-keys/", nothing),
+    "worklist of a reader": ("radiologist", "worklist", nothing),
+    "worklist of an administrator": ("administrator", "worklist", choose),
+    "worklist, keys": ("radiologist", "worklist", keys),
+    "worklist, no match": ("radiologist", "/worklist/?search=nothing", nothing),
+    "worklist, taking off": ("administrator", "worklist", ask_to_take_off),
     "not allowed": ("clinician", "/system/", nothing),
     "not found": ("clinician", f"/studies/{NOWHERE}/", nothing),
 }
@@ -248,6 +265,9 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
         known["lost case"] = f"/cases/{stage.lost_case(filled, page)}/"
         own, known["withdrawn"] = stage.own_study(page), stage.withdrawn_study(page)
     stage.to_settle(filled)
+    pseudonym, cases = stage.cases_of_one_patient(filled, 4)
+    stage.claimed_by_another(filled, cases[0])
+    known["worklist"] = f"/worklist/?search={pseudonym}"
     known |= {"own": own, "own withdrawal": f"{own}withdrawal/", "own patient": f"{own}patient/"}
     return {**known, "to settle": "/identity/", "failed": stage.failed_study(filled)}
 
@@ -351,7 +371,19 @@ FOCUSED = """() => {
 
 
 @pytest.mark.parametrize(
-    "name", ["sign-in", "upload", "list", "study above", "print", "tokens", "system", "user", "notices"]
+    "name",
+    [
+        "sign-in",
+        "upload",
+        "list",
+        "study above",
+        "print",
+        "tokens",
+        "system",
+        "user",
+        "notices",
+        "worklist of an administrator",
+    ],
 )
 def test_tab_reaches_everything_with_a_visible_focus(page_as, addresses, name):
     role, address, prepare = PAGES[name]

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import URLPattern, get_resolver, reverse
 
 from diagnosis import renditions
-from diagnosis.models import Batch, Membership, Notice, Study, Team, Upload, User
+from diagnosis.models import Batch, Membership, Notice, ReadingSession, SavedFilter, Study, Team, Upload, User
 from diagnosis.states import Role, UploadStatus
 from tests import factories, xrays
 
@@ -30,6 +30,8 @@ ADMINISTRATOR = (302, 403, 403, 403, 403, 403, 200)
 READER = (302, 403, 403, 403, 403, 200, 403)
 # These ask who comes only after they have asked how: a script is told in JSON, and never sent elsewhere.
 METHOD_FIRST = (405,) * 7
+# Those who read films, and those who keep the list of them.
+READING_ROOM = (302, 403, 403, 403, 403, 200, 200)
 ONLY_POST = (302, 405, 405, 405, 405, 405, 405)
 # A program is told to sign in, not sent to a page.
 API_OF_THE_TEAM = (401, 200, 200, 404, 404, 200, 200)
@@ -98,6 +100,17 @@ TABLE: dict[str, tuple[int, ...]] = {
     "case-read": METHOD_FIRST,
     "read-taking-back": METHOD_FIRST,
     "reading-keys": READER,
+    "worklist": READING_ROOM,
+    "worklist-search": READING_ROOM,
+    "worklist-changes": ONLY_POST,
+    "worklist-undo": ONLY_POST,
+    "filters": ONLY_POST,
+    "filter": ONLY_POST,
+    "filter-deletion": ONLY_POST,
+    "sessions": ONLY_POST,
+    "session-pause": ONLY_POST,
+    "session-resumption": ONLY_POST,
+    "session-end": ONLY_POST,
     "api-docs": SIGNED_IN,
     "api-schema": (401, 200, 200, 200, 200, 200, 200),
     "api-nowhere": (404,) * 7,
@@ -138,6 +151,9 @@ TAKE_POST |= {"instance-assessment", "api-instance-assessment"}
 TAKE_POST |= {"case-claim", "case-release", "case-read", "read-taking-back", "reading-keys"}
 # The one address that takes PUT; who may use it is told in tests/web/test_cases.py.
 TAKE_PUT = {"case-draft": 403}
+TAKE_POST |= {"worklist-search", "worklist-changes", "worklist-undo"}
+TAKE_POST |= {"filters", "filter", "filter-deletion"}
+TAKE_POST |= {"sessions", "session-pause", "session-resumption", "session-end"}
 # What answers every method alike: these send the browser on, or are not there at all.
 ALIKE = {"home": 302, "login": 302, "api-nowhere": 404}
 
@@ -181,6 +197,8 @@ def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
         "conflict": factories.IdentityConflictFactory(study__team=team, study__uploaded_by=clinician).pk,
         "token": factories.ApiTokenFactory(user=clinician).pk,
         "batch": batch.pk,
+        "filter": SavedFilter.objects.create(user=clinician, name="Nights", query="tier=0").pk,
+        "session": ReadingSession.objects.create(reader=clinician).pk,
         "upload": factories.UploadFactory(batch=batch).pk,
     }
 
