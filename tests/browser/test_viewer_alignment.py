@@ -73,7 +73,7 @@ def lay(page: Page, layer: Image.Image) -> None:
         "**/known-map.png", lambda route: route.fulfill(body=body.getvalue(), content_type="image/png")
     )
     page.evaluate(NAME_MAP, "/known-map.png")
-    page.locator("[data-opacity]").fill("100")
+    page.evaluate("document.querySelector('[data-viewer]').viewer.heatmap.fade(1)")
     page.wait_for_function("document.querySelector('.viewer__heatmap')?.complete")
 
 
