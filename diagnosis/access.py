@@ -244,6 +244,14 @@ def case_to_read_for(user: Viewer, study: uuid.UUID) -> Case:
     return case_for(user, study)
 
 
+def case_to_write_for(user: Viewer, study: uuid.UUID) -> Case:
+    """The same for what a reader began before the study was withdrawn: they are told so, and nothing is lost."""
+    require_reader(user)
+    begun = Draft.objects.filter(reader=user.pk).values("study")
+    found = Case.objects.filter(Q(study__status=StudyStatus.ACTIVE) | Q(study__in=begun))
+    return get_object_or_404(found.select_related("study__patient", "study__team"), study=study)
+
+
 def drafts_of(user: Viewer) -> QuerySet[Draft]:
     """A reader's own, of studies that are still there."""
     return Draft.objects.filter(reader=user.pk, study__in=studies_of(user))

@@ -27,6 +27,7 @@ from diagnosis.selectors.people import (
     user_state,
     users,
 )
+from diagnosis.selectors.reading import FilmToRead, films_to_read, own_read, terms_to_tick
 from diagnosis.selectors.replies import (
     Answers,
     Doubts,
@@ -73,6 +74,7 @@ __all__ = [
     "DamagedCursorError",
     "Doubts",
     "FilmState",
+    "FilmToRead",
     "Filters",
     "Grounds",
     "Listed",
@@ -93,6 +95,7 @@ __all__ = [
     "doubts",
     "failed_sign_ins",
     "film_state",
+    "films_to_read",
     "grounds_of",
     "has_users",
     "history",
@@ -106,6 +109,7 @@ __all__ = [
     "notices",
     "open_conflicts",
     "outcomes",
+    "own_read",
     "parsed_cursor",
     "patient_change",
     "percentile",
@@ -122,6 +126,7 @@ __all__ = [
     "study_state",
     "system",
     "teams",
+    "terms_to_tick",
     "trainable",
     "upload_state",
     "uploads_of",

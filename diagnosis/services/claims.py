@@ -12,9 +12,9 @@ from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from diagnosis import access
-from diagnosis.models import Case, Read, User
+from diagnosis.models import Case, Read, ReviewRequest, User
 from diagnosis.services import worklist
-from diagnosis.states import CaseStatus, ReadStatus
+from diagnosis.states import CaseStatus, ReadStatus, ReviewStatus
 
 # In this order cases are read (rule D3); an index holds it.
 ORDER = ("tier", "-priority", "pk")
@@ -93,10 +93,15 @@ def number_of(user: User) -> int:
 
 
 def _wanted(*, by: User, cases: QuerySet[Case] | None, skip: Iterable[UUID]) -> QuerySet[Case]:
-    """Open, free or one's own, and not read by this reader, in order."""
-    own = Read.objects.filter(study=OuterRef("study"), reader=by, status=ReadStatus.SUBMITTED)
+    """Open, free or one's own, and not read by this reader since a clinician disagreed, in order."""
+    later = ReviewRequest.objects.filter(
+        study=OuterRef("study"), status=ReviewStatus.OPEN, created_at__gt=OuterRef("created_at")
+    )
+    read = Read.objects.filter(
+        ~Exists(later), study=OuterRef("study"), reader=by, status=ReadStatus.SUBMITTED
+    )
     some = access.cases_of(by) if cases is None else cases
-    wanted = some.filter(_free_for(by), ~Exists(own), status=CaseStatus.OPEN)
+    wanted = some.filter(_free_for(by), ~Exists(read), status=CaseStatus.OPEN)
     return wanted.exclude(study__in=list(skip)).order_by(*ORDER)
 
 

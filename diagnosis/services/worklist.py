@@ -17,7 +17,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Min
 from django.utils import timezone
 
 from diagnosis.models import Case, Event, Prediction, Read, ReviewRequest, Study, User
@@ -50,16 +49,29 @@ _chance = random.SystemRandom()
 
 @dataclass
 class Facts:
-    """What is known of a study that its place depends on; `asked_at`: since when a clinician disagrees."""
+    """What is known of a study that its place depends on; `doubts`: since when clinicians disagree."""
 
     leading: Prediction | None = None
     reads: list[Read] = field(default_factory=list)
-    asked_at: datetime | None = None
+    doubts: list[datetime] = field(default_factory=list)
+
+    @property
+    def read_at(self) -> list[datetime]:
+        """When readers of this site read it; what an import states is no read of ours."""
+        return [read.created_at for read in self.reads if read.reader_id]
 
     @property
     def n_reads(self) -> int:
-        """By readers of this site; what an import states is no read of ours."""
-        return sum(read.reader_id is not None for read in self.reads)
+        return len(self.read_at)
+
+    @property
+    def asked_at(self) -> datetime | None:
+        """Since when it waits for an answer to a doubt; None: nobody doubts, or somebody has read it since.
+
+        Such a read is not final for some seconds, and the doubt is open until then: nobody else needs to read the film.
+        """
+        last = max(self.read_at, default=None)
+        return min((asked for asked in self.doubts if last is None or asked > last), default=None)
 
     @property
     def is_read(self) -> bool:
@@ -107,15 +119,14 @@ def withdraw(study: Study, *, by: User) -> bool:
 
 def restore(study: Study, *, by: User) -> None:
     """Put back what its withdrawal took off; what an administrator took off before stays off."""
-    case = Case.objects.filter(study=study, status=CaseStatus.OFF).first()
-    events = (
-        Event.objects.filter(kind="case", object_id=case.pk, new=CaseStatus.OFF)
-        if case
-        else Event.objects.none()
-    )
-    last = events.order_by("-pk").first()
-    if case is None or (last and last.reason == WITHDRAWN):
+    case = Case.objects.filter(study=study).first()
+    if case is None or _why_off(case) == WITHDRAWN:
         enter(study, by=by)
+
+
+def _why_off(case: Case) -> str:
+    taken_off = Event.objects.filter(kind="case", object_id=case.pk, new=CaseStatus.OFF).order_by("-pk")
+    return taken_off.values_list("reason", flat=True).first() or ""
 
 
 # --- its place ---
@@ -177,13 +188,12 @@ def _facts_of(studies: list[Study]) -> dict[UUID, Facts]:
     facts: dict[UUID, Facts] = defaultdict(Facts)
     for study in studies:
         facts[study.pk].leading = study.leading
-    for read in Read.objects.filter(study__in=list(facts), status=ReadStatus.SUBMITTED):
+    reads = Read.objects.filter(study__in=list(facts), status=ReadStatus.SUBMITTED)
+    for read in reads.only("study", "reader", "label", "created_at"):
         facts[read.study_id].reads.append(read)
-    asked = ReviewRequest.objects.filter(study__in=list(facts), status=ReviewStatus.OPEN)
-    for pk, since in (
-        asked.values("study").annotate(Min("created_at")).values_list("study", "created_at__min")
-    ):
-        facts[pk].asked_at = since
+    doubts = ReviewRequest.objects.filter(study__in=list(facts), status=ReviewStatus.OPEN)
+    for study_id, created_at in doubts.values_list("study", "created_at"):
+        facts[study_id].doubts.append(created_at)
     return facts
 
 

@@ -129,6 +129,11 @@ def in_percent(share: float) -> str:
 
 
 @register.filter
+def answer_words(answer: str) -> str:
+    return texts.reading.ANSWERS.get(answer, "")
+
+
+@register.filter
 def person(user: User) -> str:
     return user.get_full_name() or user.username
 

@@ -319,7 +319,8 @@ def test_a_number_that_no_account_or_team_has_is_not_found(name, world, sign_in)
 )
 def test_whoever_sees_a_result_may_disagree_with_it(role, status, world, sign_in):
     browser = as_role(role, world, sign_in)
-    answer = browser.post(address("study-disagreement", world), {"text": "A dense left lower zone."})
+    fields = {"text": "A dense left lower zone.", "prediction": world["prediction"]}
+    answer = browser.post(address("study-disagreement", world), fields)
     assert answer.status_code == status
     assert models.ReviewRequest.objects.filter(by=world[role]).count() == (status == 302)
 
