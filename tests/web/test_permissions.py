@@ -10,7 +10,7 @@ from django.apps import apps
 from django.test import Client
 from django.urls import URLPattern, get_resolver, reverse
 
-from diagnosis import renditions
+from diagnosis import models, renditions
 from diagnosis.models import Batch, Membership, Notice, ReadingSession, SavedFilter, Study, Team, Upload, User
 from diagnosis.states import Role, UploadStatus
 from tests import factories, xrays
@@ -89,6 +89,10 @@ TABLE: dict[str, tuple[int, ...]] = {
     "teams": ADMINISTRATOR,
     "team": ADMINISTRATOR,
     "team-deletion": ONLY_POST,
+    "study-disagreement": ONLY_POST,
+    "disagreement-taking-back": ONLY_POST,
+    "answers": SIGNED_IN,
+    "answer-opening": ONLY_POST,
     "tokens": SIGNED_IN,
     "token-revocation": ONLY_POST,
     "case": READER,
@@ -154,6 +158,7 @@ TAKE_PUT = {"case-draft": 403}
 TAKE_POST |= {"worklist-search", "worklist-changes", "worklist-undo"}
 TAKE_POST |= {"filters", "filter", "filter-deletion"}
 TAKE_POST |= {"sessions", "session-pause", "session-resumption", "session-end"}
+TAKE_POST |= {"study-disagreement", "disagreement-taking-back", "answer-opening"}
 # What answers every method alike: these send the browser on, or are not there at all.
 ALIKE = {"home": 302, "login": 302, "api-nowhere": 404}
 
@@ -196,6 +201,8 @@ def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
         "api": study.pk,
         "conflict": factories.IdentityConflictFactory(study__team=team, study__uploaded_by=clinician).pk,
         "token": factories.ApiTokenFactory(user=clinician).pk,
+        "disagreement": factories.ReviewRequestFactory(study=study, by=clinician, prediction=prediction).pk,
+        "answer": models.Reply.objects.create(read=factories.ReadFactory(study=study)).pk,
         "batch": batch.pk,
         "filter": SavedFilter.objects.create(user=clinician, name="Nights", query="tier=0").pk,
         "session": ReadingSession.objects.create(reader=clinician).pk,
@@ -339,6 +346,40 @@ def test_a_number_that_no_account_or_team_has_is_not_found(name, world, sign_in)
     browser = as_role("administrator", world, sign_in)
     for pk in (0, 10**6, 10**40):
         assert browser.get(reverse(name, args=[pk])).status_code == 404
+
+
+# --- 'I disagree', and what is answered ---
+
+
+@pytest.mark.parametrize(
+    ("role", "status"),
+    [("colleague", 302), ("outsider", 404), ("teamless", 404), ("radiologist", 302), ("administrator", 302)],
+)
+def test_whoever_sees_a_result_may_disagree_with_it(role, status, world, sign_in):
+    browser = as_role(role, world, sign_in)
+    fields = {"text": "A dense left lower zone.", "prediction": world["prediction"]}
+    answer = browser.post(address("study-disagreement", world), fields)
+    assert answer.status_code == status
+    assert models.ReviewRequest.objects.filter(by=world[role]).count() == (status == 302)
+
+
+@pytest.mark.parametrize("role", ["colleague", "outsider", "radiologist", "administrator"])
+def test_nobody_takes_back_what_somebody_else_said(role, world, sign_in):
+    browser = as_role(role, world, sign_in)
+    assert browser.post(address("disagreement-taking-back", world)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("role", "status", "opened"),
+    [
+        ("uploader", 302, True), ("colleague", 302, True), ("outsider", 404, False), ("teamless", 404, False),
+        ("radiologist", 404, False), ("administrator", 302, False),
+    ],
+)  # fmt: skip
+def test_members_of_the_team_open_an_answer(role, status, opened, world, sign_in):
+    answer = as_role(role, world, sign_in).post(address("answer-opening", world))
+    assert answer.status_code == status
+    assert models.Reply.objects.exclude(opened_at=None).exists() is opened
 
 
 # --- the admin: evidence to look at ---
