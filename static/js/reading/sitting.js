@@ -40,7 +40,9 @@ export class Sitting {
       url: root.dataset.draft, opinion: () => this.opinion, verify,
       tell: (state, facts) => this.#say(state, facts), settle: (current, base) => this.settle(current, base),
     });
-    this.claim = new Claim(root.dataset.claim, { isActive: () => this.clock.isRunning && !this.form.isDisabled, tell: (held) => this.status.held(held), won });
+    this.claim = new Claim(root.dataset.claim, {
+      isActive: () => this.clock.isRunning && !this.form.isDisabled, tell: (held) => this.status.held(held), won,
+    });
     this.#connect();
   }
 
@@ -163,6 +165,7 @@ export class Sitting {
   #words(field, value) {
     if (field === "comment") return value;
     if (field === "regions") return value.length === 1 ? "1 region" : `${value.length} regions`;
-    return [value].flat().map((one) => this.root.querySelector(`[name=${field}][value="${one}"]`)?.closest("label").querySelector("[data-words]").textContent ?? "").join(", ");
+    const named = (one) => this.root.querySelector(`[name=${field}][value="${one}"]`)?.closest("label").querySelector("[data-words]");
+    return [value].flat().map((one) => named(one)?.textContent ?? "").join(", ");
   }
 }
