@@ -20,7 +20,16 @@ from django.db import transaction
 from django.utils import timezone
 
 from diagnosis.models import Case, Event, Prediction, Read, ReviewRequest, Study, User
-from diagnosis.states import CaseStatus, Finding, Label, ReadStatus, ReviewStatus, StudyStatus, Tier
+from diagnosis.states import (
+    LABEL_OF_FINDING,
+    CaseStatus,
+    Finding,
+    Label,
+    ReadStatus,
+    ReviewStatus,
+    StudyStatus,
+    Tier,
+)
 
 # Databases limit how many values one question, and one INSERT, may carry.
 AT_ONCE = 500
@@ -32,7 +41,6 @@ COPIED = (
     "tier", "priority", "entered_at", "uncertainty", "disagreement", "n_reads", "label", "source_id",
     "checkpoint_id", "received_at",
 )  # fmt: skip
-LABEL_OF_FINDING = {Finding.ABOVE: Label.COVID, Finding.BELOW: Label.NONCOVID}
 
 T = TypeVar("T")
 

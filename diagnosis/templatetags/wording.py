@@ -11,7 +11,7 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 from diagnosis import notation, texts
-from diagnosis.models import Event, Instance, Prediction, Study
+from diagnosis.models import Event, Instance, Prediction, Reply, ReviewRequest, Study, User
 
 register = template.Library()
 
@@ -141,3 +141,26 @@ def in_percent(share: float) -> str:
 @register.filter
 def answer_words(answer: str) -> str:
     return texts.reading.ANSWERS.get(answer, "")
+
+
+@register.filter
+def person(user: User) -> str:
+    return user.get_full_name() or user.username
+
+
+@register.filter
+def said(request: ReviewRequest) -> str:
+    """To who said it."""
+    return texts.reviews.said(notation.moment(request.created_at), request.text)
+
+
+@register.filter
+def said_by(request: ReviewRequest) -> str:
+    return texts.reviews.said_by(person(request.by), notation.moment(request.created_at), request.text)
+
+
+@register.filter
+def answered(reply: Reply) -> str:
+    """Why a reply stands on the list of answers. What the answer is, its study says: there it is opened."""
+    reader = reply.read.reader.reader_name if reply.read.reader else ""
+    return texts.reviews.answered(reader, by_name=person(reply.request.by) if reply.request else "")

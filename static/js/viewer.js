@@ -7,6 +7,7 @@
  */
 
 import { Badges } from "./viewer/badges.js";
+import { Drawing } from "./viewer/drawing.js";
 import { decoded, isKept } from "./viewer/film.js";
 import { Gestures } from "./viewer/gestures.js";
 import { Heatmap } from "./viewer/heatmap.js";
@@ -14,6 +15,7 @@ import * as keys from "./viewer/keys.js";
 import { Levels } from "./viewer/levels.js";
 import { Magnifier } from "./viewer/magnifier.js";
 import { paint } from "./viewer/painter.js";
+import { Priors } from "./viewer/priors.js";
 import { Toolbar } from "./viewer/toolbar.js";
 import { View } from "./viewer/view.js";
 import { Windows } from "./viewer/windows.js";
@@ -49,6 +51,10 @@ export class Viewer {
     this.gestures = new Gestures(this.stage, this.#moves(), this.#ends.signal);
     this.magnifier = new Magnifier(this.stage, () => this.gestures.cursor);
     this.layers.push(this.heatmap, new Badges(root), this.magnifier);
+    this.drawing = new Drawing(this);
+    this.regions = this.drawing.regions;
+    this.naming = this.drawing.naming;
+    this.priors = new Priors(this);
     this.#connect(hasKeys);
     /** Resolves to true when the film's own pixels stand, to false where the preview has to do. @type {Promise<boolean>} */
     this.ready = this.load(root.dataset.pixels, root.dataset.decoder);

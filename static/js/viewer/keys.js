@@ -11,6 +11,7 @@ export const USUAL = {
   in: "+", out: "-", fit: "0", actual: "1", darker: "[", brighter: "]", narrower: "{", wider: "}",
   auto: "a", magnify: "g", heatmap: "h", invert: "i", lung: "l", mediastinum: "m", pan: "p", reset: "r", sent: "s", rotate: "t",
   window_next: "v", window: "w", flip: "x",
+  box: "b", outline: "o", length: "k", undo_region: "ctrl+z", redo: "ctrl+y", compare: "y",
 };
 /** @type {Record<string, string>} */
 const ARROWS = { arrowleft: "left", arrowright: "right", arrowup: "up", arrowdown: "down" };
