@@ -1,7 +1,8 @@
 """Which studies want a read, and which first (rules D3 and D4). Everybody calls `refresh` after anything changed.
 
 A case's place is its tier, then its priority: a weighted sum of how unsure the AI is, how much reads and AI disagree,
-and how long it has waited. Waiting enters as the moment it began, so that all age alike and the order stays as it is.
+and how long it has waited. Waiting enters as the moment it began, so that all age alike and the order stays as it is
+(docs/decisions/0011).
 """
 
 from __future__ import annotations
