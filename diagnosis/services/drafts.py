@@ -150,7 +150,7 @@ def require_free(case: Case, *, by: User) -> None:
 
 
 def _store(draft: Draft, *, version: int, fields: dict[str, Any]) -> Draft | None:
-    """One guarded UPDATE. Who sends the same once more, as the answer was lost on its way, gets it again. None: it is gone."""
+    """One guarded UPDATE; None: the draft is gone. A change that comes twice, as its answer was lost, is no conflict."""
     rows = Draft.objects.filter(pk=draft.pk, version=version)
     now = timezone.now()
     if rows.update(version=version + 1, updated_at=now, **fields):
