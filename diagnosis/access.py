@@ -6,6 +6,7 @@ What a user may not see does not exist for them (404, never 403): nobody learns 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import timedelta
 
 from django.conf import settings
@@ -236,6 +237,12 @@ def case_for(user: Viewer, study: uuid.UUID) -> Case:
     """The case of a study, for those who may look at the worklist."""
     require_worklist(user)
     return get_object_or_404(cases_of(user).select_related("study__patient", "study__team"), study=study)
+
+
+def cases_to_keep_for(user: Viewer, studies: Iterable[uuid.UUID]) -> list[Case]:
+    """The cases of these studies, for those who keep the worklist."""
+    require_administrator(user)
+    return list(cases_of(user).filter(study__in=studies).select_related("study", "claimed_by").order_by("pk"))
 
 
 def case_to_read_for(user: Viewer, study: uuid.UUID) -> Case:

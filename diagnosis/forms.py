@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib.auth.validators import UnicodeUsernameValidator
@@ -12,9 +13,9 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from diagnosis import texts
-from diagnosis.models import Source, Team, User
-from diagnosis.selectors import Filters
-from diagnosis.states import Finding, PatientOrigin, Role, Scope, choices
+from diagnosis.models import Checkpoint, Source, Team, User
+from diagnosis.selectors import CaseFilters, Filters
+from diagnosis.states import Finding, PatientOrigin, Role, Scope, Shelf, choices
 
 SHOW = [
     ("", "All results"),
@@ -68,6 +69,71 @@ class FilterForm(forms.Form):
 
 def _midnight(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time.min))
+
+
+class WorklistForm(forms.Form):
+    """The worklist's filters; what would unblind a reader is asked of administrators alone (rule D1)."""
+
+    show = forms.ChoiceField(required=False, choices=[(shelf, shelf) for shelf in texts.worklist.SHELVES])
+    tier = forms.TypedChoiceField(
+        required=False, choices=[(tier, name) for tier, name in texts.reading.TIERS.items()], coerce=int
+    )
+    search = forms.CharField(required=False, max_length=40, label="Study number or pseudonym")
+    unread = forms.BooleanField(required=False, label="Not read by me")
+    since = DayField(required=False, label="Received from")
+    until = DayField(required=False, label="Received to")
+    source = forms.ModelChoiceField(
+        required=False, queryset=Source.objects.order_by("name"), label="Source", empty_label="All sources"
+    )
+    label = forms.ChoiceField(required=False, choices=texts.worklist.LABELS, label="Label")
+    checkpoint = forms.ModelChoiceField(
+        required=False,
+        queryset=Checkpoint.objects.order_by("-registered_at"),
+        label="Checkpoint",
+        empty_label="All checkpoints",
+    )
+
+    def __init__(self, data: Any, *, user: Any) -> None:
+        super().__init__(data)
+        self.is_administrator = isinstance(user, User) and user.is_administrator
+        for name in () if self.is_administrator else ("source", "label", "checkpoint"):
+            del self.fields[name]
+
+    def clean_show(self) -> str:
+        show: str = self.cleaned_data["show"]
+        return show if self.is_administrator or show != Shelf.OFF else Shelf.WAITING
+
+    def filters(self) -> CaseFilters:
+        """Call after `is_valid()`; fields that were wrong count as empty."""
+        data = getattr(self, "cleaned_data", {})
+        since, until, tier = data.get("since"), data.get("until"), data.get("tier")
+        source, checkpoint = data.get("source"), data.get("checkpoint")
+        return CaseFilters(
+            shelf=data.get("show", ""),
+            tier=tier if isinstance(tier, int) else None,
+            search=data.get("search", "").strip(),
+            is_unread=bool(data.get("unread")),
+            since=_midnight(since) if since else None,
+            until=_midnight(until + timedelta(days=1)) if until else None,
+            source=source.pk if source else None,
+            label=data.get("label", ""),
+            checkpoint=checkpoint.pk if checkpoint else None,
+        )
+
+    @staticmethod
+    def query_of_shelf(shelf: str) -> str:
+        return urlencode({"show": shelf} if shelf else {})
+
+    def query(self, **other: Any) -> str:
+        """As an address carries it, without what was wrong; `other` values stand instead."""
+        data = {name: self.data.get(name, "") for name in self.fields if name not in self.errors}
+        return urlencode({name: value for name, value in (data | other).items() if value not in ("", None)})
+
+
+class FilterNameForm(forms.Form):
+    name = forms.CharField(
+        max_length=60, label="Name", error_messages={"required": "Give these filters a name."}
+    )
 
 
 class UploadForm(forms.Form):

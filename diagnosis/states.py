@@ -174,6 +174,15 @@ class Tier:
     REST = 3
 
 
+class Shelf:
+    """Where the worklist page looks: open cases, one's own, those that are done, those that were taken off."""
+
+    WAITING = ""
+    MINE = "mine"
+    DONE = "done"
+    OFF = "off"
+
+
 class SessionStatus:
     """running ⇄ paused; both ──► ended"""
 

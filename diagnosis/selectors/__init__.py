@@ -27,7 +27,8 @@ from diagnosis.selectors.people import (
     user_state,
     users,
 )
-from diagnosis.selectors.reading import FilmToRead, films_to_read, n_read_today, own_read, terms_to_tick
+from diagnosis.selectors.priors import Prior, date_words, priors_of
+from diagnosis.selectors.reading import FilmToRead, films_to_read, n_own_today, own_read, terms_to_tick
 from diagnosis.selectors.replies import (
     Answers,
     Doubts,
@@ -48,6 +49,7 @@ from diagnosis.selectors.results import (
     results_page,
     status_of,
 )
+from diagnosis.selectors.spacing import Spacing, spacing_of
 from diagnosis.selectors.studies import (
     PAGE_SIZE,
     FilmState,
@@ -66,11 +68,31 @@ from diagnosis.selectors.studies import (
 )
 from diagnosis.selectors.system import DAY, System, percentile, system
 from diagnosis.selectors.uploads import UploadState, recent_batches, upload_state, uploads_of
+from diagnosis.selectors.worklist import (
+    CASES_A_PAGE,
+    CaseCounts,
+    CaseFilters,
+    CasePage,
+    CaseRow,
+    cases_by_study,
+    cases_on_shelf,
+    cases_sought,
+    has_cases,
+    n_read_today,
+    saved_filters,
+    worklist_counts,
+    worklist_page,
+)
 
 __all__ = [
+    "CASES_A_PAGE",
     "DAY",
     "PAGE_SIZE",
     "Answers",
+    "CaseCounts",
+    "CaseFilters",
+    "CasePage",
+    "CaseRow",
     "DamagedCursorError",
     "Doubts",
     "FilmState",
@@ -80,8 +102,10 @@ __all__ = [
     "Listed",
     "Outcome",
     "Page",
+    "Prior",
     "ReaderAnswer",
     "Result",
+    "Spacing",
     "StudyState",
     "System",
     "UploadState",
@@ -91,18 +115,24 @@ __all__ = [
     "answers",
     "at_site_prevalence",
     "batch_outcomes",
+    "cases_by_study",
+    "cases_on_shelf",
+    "cases_sought",
     "cursor_of",
+    "date_words",
     "doubts",
     "failed_sign_ins",
     "film_state",
     "films_to_read",
     "grounds_of",
+    "has_cases",
     "has_users",
     "history",
     "imported_reads",
     "link_ends_at",
     "locked_until",
     "locks",
+    "n_own_today",
     "n_read_today",
     "n_unopened",
     "n_unread",
@@ -114,10 +144,13 @@ __all__ = [
     "parsed_cursor",
     "patient_change",
     "percentile",
+    "priors_of",
     "reader_answers",
     "recent_batches",
     "result_of",
     "results_page",
+    "saved_filters",
+    "spacing_of",
     "status_of",
     "stopped_uploads",
     "studies_by_key",
@@ -136,4 +169,6 @@ __all__ = [
     "with_films",
     "withdrawn_studies",
     "without_patient",
+    "worklist_counts",
+    "worklist_page",
 ]

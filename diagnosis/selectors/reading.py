@@ -40,7 +40,7 @@ def own_read(user: User, study: Study) -> Read | None:
     return Read.objects.filter(study=study, reader=user, status=ReadStatus.SUBMITTED).first()
 
 
-def n_read_today(user: User) -> int:
+def n_own_today(user: User) -> int:
     """How many studies a reader has read since midnight at the site."""
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     reads = Read.objects.filter(reader=user, created_at__gte=midnight).exclude(status=ReadStatus.TAKEN_BACK)

@@ -1,6 +1,6 @@
 """Every sentence that people read, one module a kind. Re-exports, nothing else."""
 
-from diagnosis.texts import reading, reference, reviews
+from diagnosis.texts import priors, reading, reference, reviews, worklist
 from diagnosis.texts.findings import (
     FILM_AS_SENT,
     FILM_WIDTH_CM,
@@ -314,6 +314,7 @@ __all__ = [
     "not_assessed",
     "notice_mail",
     "on_request",
+    "priors",
     "reading",
     "reference",
     "remarks",
@@ -326,4 +327,5 @@ __all__ = [
     "upload_stopped",
     "view_words",
     "without_result",
+    "worklist",
 ]

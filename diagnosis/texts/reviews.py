@@ -17,7 +17,10 @@ UNCLEAR = f"Say in a sentence what you disagree with: {SHORTEST} to {LONGEST} ch
 NOTHING_SHOWN = "There is no AI result of this study to disagree with."
 NOBODY_READS_IT = "This film is synthetic: it is on no reading list."
 ON_THE_LIST = "The film is on the reading list."
-SAID_ALREADY = "You have said so already, on {at}: “{text}”. Take that back on the page of the study to say something else."
+SAID_ALREADY = (
+    "You have said so already, on {at}: “{text}”. "
+    "Take that back on the page of the study to say something else."
+)
 TAKEN_BACK = "Taken back. Nobody is told of it."
 ANSWERED_MEANWHILE = "It was answered meanwhile, or taken back already."
 NOT_THE_REPORT = "Not the clinical report."
