@@ -78,7 +78,9 @@ def save(case: Case | Draft, *, by: User, version: int, changes: Mapping[str, An
     fields = opinions.checked(changes, study=case.study, kept=draft)
     fields["active_ms"] = active_ms(draft, changes.get("active_ms"))
     # Submitted or left in another window just now: as if it had not been there.
-    return _store(draft, version=version, fields=fields) or save(case, by=by, version=version, changes=changes)
+    return _store(draft, version=version, fields=fields) or save(
+        case, by=by, version=version, changes=changes
+    )
 
 
 def is_empty(draft: Draft) -> bool:
@@ -150,7 +152,7 @@ def require_free(case: Case, *, by: User) -> None:
 
 
 def _store(draft: Draft, *, version: int, fields: dict[str, Any]) -> Draft | None:
-    """One guarded UPDATE. Who sends the same once more, as the answer was lost on its way, gets it again. None: it is gone."""
+    """One guarded UPDATE; None: the draft is gone. A change sent twice, as its answer was lost, is no conflict."""
     rows = Draft.objects.filter(pk=draft.pk, version=version)
     now = timezone.now()
     if rows.update(version=version + 1, updated_at=now, **fields):
