@@ -104,6 +104,20 @@ def ask_to_withdraw(page: Page) -> None:
     expect(page.locator("dialog[open]")).to_be_visible()
 
 
+def disagree(page: Page) -> None:
+    ready(page)
+    page.locator("#disagree summary").click()
+
+
+def disagree_in_a_word(page: Page) -> None:
+    """The page that keeps what was typed and says what it lacks."""
+    disagree(page)
+    page.locator("#disagree form").evaluate("(form) => { form.noValidate = true; }")
+    page.locator("#disagree textarea").fill("no")
+    page.get_by_role("button", name="Put it on the reading list").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
 def batch(page: Page) -> None:
     outcomes(page)
     page.click("[data-batch-link]")
@@ -166,6 +180,14 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "study analysed on request": ("radiologist", "on request", ready),
     "print": ("clinician", "above print", nothing),
     "print below": ("clinician", "below print", nothing),
+    "study to disagree with": ("clinician", "own", disagree),
+    "study that somebody disagrees with": ("clinician", "disagreed", ready),
+    "not enough to disagree with": ("clinician", "own", disagree_in_a_word),
+    "answers": ("clinician", "answered", nothing),
+    "answers of all teams": ("administrator", "answered", nothing),
+    "study with a reader's answer": ("administrator", "answered study", ready),
+    "print with a reader's answer": ("clinician", "answered print", nothing),
+    "answers, one opened": ("clinician", "/answers/", nothing),
     "tokens": ("clinician", "/tokens/", nothing),
     "token made": ("clinician", "/tokens/", token),
     "api": ("clinician", "/api/docs/", answers),
@@ -209,6 +231,9 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
         known["left out"] = stage.left_out_study(filled, page)
         known["on request"] = stage.asked_study(filled, page)
         own, known["withdrawn"] = stage.own_study(page), stage.withdrawn_study(page)
+        known["disagreed"] = stage.disagreed_study(page)
+        known["answered study"] = stage.answered_study(filled, page)
+    known |= {"answered": "/answers/", "answered print": f"{known['answered study']}print/"}
     stage.to_settle(filled)
     known |= {"own": own, "own withdrawal": f"{own}withdrawal/", "own patient": f"{own}patient/"}
     return {**known, "to settle": "/identity/", "failed": stage.failed_study(filled)}
