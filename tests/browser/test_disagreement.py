@@ -11,7 +11,7 @@ from tests.browser import stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
 
-SENTENCE = "Dense left lower zone."
+SENTENCE = "Dense left lower zone"
 
 
 def number_of(address: str) -> str:

@@ -94,7 +94,7 @@ def test_once_said_it_stands_there_with_its_date_and_can_be_taken_back(role, say
     page = page_of(browser, study)
     assert BUTTON not in page and "<b>white" not in page
     assert re.search(
-        rf"You said on \d\d:\d\d [A-Z]+, \d+ \w+ \d{{4}}: “{re.escape(SENTENCE)}”\. "
+        rf"You said on \d\d:\d\d [A-Z]+, \d+ \w+ \d{{4}}: “{re.escape(SENTENCE)}” "
         r"The film is on the reading list\.",
         words_of(page),
     )
@@ -230,7 +230,7 @@ def test_a_radiologist_sees_no_other_readers_answer_unless_they_asked(
 def test_the_answer_names_what_it_answers(say, browser, study, answered, clinician):
     say()
     reviews.answer(answered())
-    assert f"Answers: {clinician.username} said on" in words_of(page_of(browser, study))
+    assert f"Answers {clinician.username}, who said on" in words_of(page_of(browser, study))
     assert SENTENCE in words_of(page_of(browser, study))
 
 
