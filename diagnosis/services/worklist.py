@@ -144,7 +144,8 @@ def refresh_all(studies: Iterable[UUID]) -> int:
 
 def age() -> int:
     """Let what waits over the limit go before the rest: one UPDATE. Returns how many cases that were."""
-    waiting = Case.objects.filter(status=CaseStatus.OPEN, tier__gt=Tier.OVERDUE)
+    # Named one by one, so that the index leads to those alone that have waited too long.
+    waiting = Case.objects.filter(status=CaseStatus.OPEN, tier__in=[Tier.ADJUDICATION, Tier.REST])
     return waiting.filter(entered_at__lte=_overdue_since()).update(tier=Tier.OVERDUE)
 
 
@@ -164,9 +165,17 @@ def _refresh(studies: list[UUID]) -> int:
     cases = list(Case.objects.filter(pk__in=pks).select_related("study__leading"))
     facts = _facts_of([case.study for case in cases])
     changed = [case for case in cases if _place(case, facts[case.study_id])]
-    Case.objects.bulk_update(changed, [name.removesuffix("_id") for name in COPIED], batch_size=AT_ONCE)
+    _write(changed)
     moved = [case for case in cases if _move(case, facts[case.study_id])]
     return len({case.pk for case in [*changed, *moved]})
+
+
+def _write(cases: list[Case]) -> None:
+    """The rows are there and locked, so that each conflicts: for hundreds a tenth of the time of `bulk_update`."""
+    fields = [name.removesuffix("_id") for name in COPIED]
+    Case.objects.bulk_create(
+        cases, AT_ONCE, update_conflicts=True, unique_fields=["id"], update_fields=fields
+    )
 
 
 def _new_cases(studies: list[Study]) -> Iterator[Case]:
