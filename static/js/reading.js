@@ -105,7 +105,12 @@ class Room {
     });
   }
 
-  /** @param {Response} answer with another case @param {{ isNew: boolean, isLeft?: boolean }} options whether it becomes a step of the history, and what was here is left unread */
+  /**
+   * @param {Response} answer with another case
+   * @param {object} options
+   * @param {boolean} options.isNew whether it becomes a step of the history
+   * @param {boolean} [options.isLeft] whether what was here is left unread
+   */
   async swap(answer, { isNew, isLeft = false }) {
     const next = parsed(await answer.text());
     if (!next) { location.assign(answer.url); return; }

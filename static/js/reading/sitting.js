@@ -29,7 +29,7 @@ export class Sitting {
     this.merge = merge;
     this.status = new Status(root);
     this.#show();
-    const stored = JSON.parse(root.querySelector("script[type='application/json']").textContent) ?? { version: 0 };
+    const stored = JSON.parse(root.querySelector("#draft").textContent) ?? { version: 0 };
     this.stored = opinionOf(stored);
     this.clock = new Clock(this.stored.active_ms);
     this.regions?.set(this.stored.regions);
@@ -40,7 +40,9 @@ export class Sitting {
       url: root.dataset.draft, opinion: () => this.opinion, verify,
       tell: (state, facts) => this.#say(state, facts), settle: (current, base) => this.settle(current, base),
     });
-    this.claim = new Claim(root.dataset.claim, { isActive: () => this.clock.isRunning && !this.form.isDisabled, tell: (held) => this.status.held(held), won });
+    this.claim = new Claim(root.dataset.claim, {
+      isActive: () => this.clock.isRunning && !this.form.isDisabled, tell: (held) => this.status.held(held), won,
+    });
     this.#connect();
   }
 
@@ -78,15 +80,16 @@ export class Sitting {
     const [mine, other] = [this.opinion, opinionOf(current)];
     const words = (field, value) => this.#words(field, value);
     this.current = current;
-    const merged = differences(mine, other).length
-      ? await this.merge.ask({ mine, other, base, at: timeOf(current.saved_at ?? "") }, words) : mine;
+    // Where both say the same, only how the film was turned or for how long it was read differs: nothing to ask.
+    const differs = differences(mine, other).length > 0;
+    const merged = differs ? await this.merge.ask({ mine, other, base, at: timeOf(current.saved_at ?? "") }, words) : mine;
     if (!merged) return;
     this.clock.total += Math.max(other.active_ms - base.active_ms, 0);
     this.form.show(merged);
     this.regions?.set(merged.regions);
     this.stored.regions = merged.regions;
     this.draft.rebase(current);
-    this.toFilm();
+    if (differs) this.toFilm();
   }
 
   /** Mistakes that the server found. @param {HTMLElement} answered the case as it came back */
@@ -149,6 +152,7 @@ export class Sitting {
     this.status.draft(state, { ...facts, savedAt: this.draft?.savedAt });
     if (facts.held !== undefined) this.claim.hold(facts.held);
     if (facts.code === "claimed") this.claim.hold(facts);
+    if (facts.code === "already-read") this.status.warn(facts.message, facts.address);
   }
 
   /** How each film is turned; one that never was has no entry. */
@@ -161,6 +165,7 @@ export class Sitting {
   #words(field, value) {
     if (field === "comment") return value;
     if (field === "regions") return value.length === 1 ? "1 region" : `${value.length} regions`;
-    return [value].flat().map((one) => this.root.querySelector(`[name=${field}][value="${one}"]`)?.closest("label").querySelector("[data-words]").textContent ?? "").join(", ");
+    const named = (one) => this.root.querySelector(`[name=${field}][value="${one}"]`)?.closest("label").querySelector("[data-words]");
+    return [value].flat().map((one) => named(one)?.textContent ?? "").join(", ");
   }
 }

@@ -47,7 +47,9 @@ export class Status {
   held(held) {
     const banner = this.#part("held");
     banner.hidden = !held;
-    if (held) this.#write(banner.querySelector("p"), banner.dataset.words.replace("{holder}", held.holder).replace("{until}", timeOf(held.until, { short: true })));
+    if (!held) return;
+    const words = banner.dataset.words.replace("{holder}", held.holder).replace("{until}", timeOf(held.until, { short: true }));
+    this.#write(banner.querySelector("p"), words);
   }
 
   /** The reader wants to take over what another holds. */
