@@ -37,9 +37,10 @@ PLACEMENTS = """() => {
   return [of(viewer), of(viewer.priors.pane)];
 }"""
 SAME_PATIENT = """
+import uuid
 from diagnosis.models import Study
-from tests.factories import PatientFactory
-patient = PatientFactory()
+from tests.factories import PatientFactory, digest
+patient = PatientFactory(key=digest(uuid.uuid4()))
 for pk, day in (("{current}", "20260303"), ("{prior}", "20250101")):
     Study.objects.filter(pk=pk).update(patient=patient, acquired_date=day)
 print(patient.pk)
