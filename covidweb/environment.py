@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 DATABASES = ("sqlite://", "postgres://", "postgresql://")
 BROKERS = ("redis://", "rediss://", "redis+socket://")
+MAX_WEIGHT = 1000
 MAIL_SERVERS = ("smtp://", "smtp+tls://", "smtp+ssl://", "filemail://", "consolemail://")
 
 
@@ -65,6 +66,18 @@ def share(name: str) -> float | None:
         number = math.nan
     if number is not None and not 0 < number < 1:
         raise ImproperlyConfigured(f"{name} is '{value}'; it must be a share between 0 and 1, such as 0.03.")
+    return number
+
+
+def weight(name: str, *, default: float) -> float:
+    """How much something counts in a sum: 0 leaves it out."""
+    value = text(name, str(default))
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= MAX_WEIGHT:
+        raise ImproperlyConfigured(f"{name} is '{value}'; it must be a number from 0 to {MAX_WEIGHT}.")
     return number
 
 

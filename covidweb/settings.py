@@ -27,6 +27,7 @@ from covidweb.environment import (
     site_address,
     text,
     time_zone,
+    weight,
     words,
 )
 
@@ -328,6 +329,10 @@ READING_LIMIT_S = seconds("COVIDWEB_READING_LIMIT_S", default=86_400)
 RANDOM_SHARE = share("COVIDWEB_RANDOM_SHARE") or 0.2
 READS_PER_CASE = count("COVIDWEB_READS_PER_CASE", default=1)
 CURRENT_ON_RIGHT = flag("COVIDWEB_CURRENT_ON_RIGHT", default=False)
+# What a case's place within its tier is made of (rule D3); after a change: manage.py recount_worklist.
+WEIGHT_UNCERTAINTY = weight("COVIDWEB_WEIGHT_UNCERTAINTY", default=1)
+WEIGHT_DISAGREEMENT = weight("COVIDWEB_WEIGHT_DISAGREEMENT", default=1)
+WEIGHT_WAITING = weight("COVIDWEB_WEIGHT_WAITING", default=1)
 # Safety rule E3: nobody can weigh a prevalence without knowing where it comes from and of when it is.
 SITE_PREVALENCE = share("COVIDWEB_SITE_PREVALENCE")
 SITE_PREVALENCE_SOURCE = text("COVIDWEB_SITE_PREVALENCE_SOURCE", "")

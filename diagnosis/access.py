@@ -11,7 +11,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
@@ -241,6 +241,14 @@ def case_to_read_for(user: Viewer, study: uuid.UUID) -> Case:
     """The case of a study, for a reader."""
     require_reader(user)
     return case_for(user, study)
+
+
+def case_to_write_for(user: Viewer, study: uuid.UUID) -> Case:
+    """The same for what a reader began before the study was withdrawn: they are told so, and nothing is lost."""
+    require_reader(user)
+    begun = Draft.objects.filter(reader=user.pk).values("study")
+    found = Case.objects.filter(Q(study__status=StudyStatus.ACTIVE) | Q(study__in=begun))
+    return get_object_or_404(found.select_related("study__patient", "study__team"), study=study)
 
 
 def drafts_of(user: Viewer) -> QuerySet[Draft]:

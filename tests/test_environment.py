@@ -24,6 +24,7 @@ READERS = {
     "site_address": lambda: environment.site_address("SETTING", default="http://localhost:8000"),
     "mail_server": lambda: environment.mail_server("SETTING"),
     "share": lambda: environment.share("SETTING"),
+    "weight": lambda: environment.weight("SETTING", default=1),
     "day": lambda: environment.day("SETTING"),
 }
 DEFAULTS = {
@@ -39,6 +40,7 @@ DEFAULTS = {
     "site_address": "http://localhost:8000",
     "mail_server": {},
     "share": None,
+    "weight": 1,
     "day": "",
 }
 
@@ -67,6 +69,8 @@ def test_unset_and_empty_both_mean_the_default(monkeypatch, reader, value):
         ("site_address", "https://xray.example/", "https://xray.example"),
         ("site_address", "http://10.0.0.5:8000/site", "http://10.0.0.5:8000/site"),
         ("share", "0.03", 0.03),
+        ("weight", "0", 0),
+        ("weight", "2.5", 2.5),
         ("day", "2026-03-01", "2026-03-01"),
         ("day", "20260301", "2026-03-01"),
     ],
@@ -96,6 +100,7 @@ def test_a_value_is_read_as_what_it_is(monkeypatch, reader, value, wanted):
         ("site_address", "ftp://xray.example", "https://xray.example"),
         ("site_address", "https://xray.example/?a=b", "https://xray.example"),
         *[("share", value, "a share between 0 and 1") for value in ("0", "1", "3", "-0.1", "nan", "3 %")],
+        *[("weight", value, "a number from 0 to 1000") for value in ("-1", "1001", "nan", "inf", "much")],
         ("day", "March", "a day that has come"),
         ("day", "2026-02-30", "a day that has come"),
         ("day", "9999-01-01", "a day that has come"),

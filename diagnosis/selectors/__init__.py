@@ -28,6 +28,7 @@ from diagnosis.selectors.people import (
     users,
 )
 from diagnosis.selectors.priors import Prior, date_words, priors_of
+from diagnosis.selectors.reading import FilmToRead, films_to_read, own_read, terms_to_tick
 from diagnosis.selectors.results import (
     DamagedCursorError,
     Outcome,
@@ -64,6 +65,7 @@ __all__ = [
     "PAGE_SIZE",
     "DamagedCursorError",
     "FilmState",
+    "FilmToRead",
     "Filters",
     "Grounds",
     "Listed",
@@ -84,6 +86,7 @@ __all__ = [
     "date_words",
     "failed_sign_ins",
     "film_state",
+    "films_to_read",
     "grounds_of",
     "has_users",
     "history",
@@ -96,6 +99,7 @@ __all__ = [
     "notices",
     "open_conflicts",
     "outcomes",
+    "own_read",
     "parsed_cursor",
     "patient_change",
     "percentile",
@@ -113,6 +117,7 @@ __all__ = [
     "study_state",
     "system",
     "teams",
+    "terms_to_tick",
     "trainable",
     "upload_state",
     "uploads_of",

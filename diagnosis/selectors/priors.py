@@ -47,9 +47,13 @@ def priors_of(user: access.Viewer, study: Study) -> list[Prior]:
     if study.patient_id is None:
         return []
     films = Instance.objects.filter(series__study__in=_others(user, study)).select_related("series__study")
-    found = list(films.order_by("-series__study__acquired_date", "-series__study__received_at", "pk")[:FETCHED])
+    found = list(
+        films.order_by("-series__study__acquired_date", "-series__study__received_at", "pk")[:FETCHED]
+    )
     earlier = [film for film in found if is_before(film.series.study, study)]
-    return [Prior(film, days_between(film.series.study, study)) for film in sorted(earlier, key=_place)[:MOST]]
+    return [
+        Prior(film, days_between(film.series.study, study)) for film in sorted(earlier, key=_place)[:MOST]
+    ]
 
 
 def _others(user: access.Viewer, study: Study) -> QuerySet[Study]:

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from diagnosis import dispatch, engine, renditions, texts
 from diagnosis.models import MAX_ATTEMPTS, Analysis, Checkpoint, Heatmap, Instance, Prediction, Study, User
-from diagnosis.services import workers
+from diagnosis.services import workers, worklist
 from diagnosis.states import Finding, JobStatus
 
 log = logging.getLogger(__name__)
@@ -266,6 +266,7 @@ def lead(study: Study) -> None:
     }
     highest = max(latest.values(), key=lambda prediction: prediction.rank, default=None)
     Study.objects.filter(pk=study.pk).update(leading=highest)
+    worklist.refresh(study)
 
 
 def _fail(analysis: Analysis, error: Exception) -> None:

@@ -27,7 +27,7 @@ from diagnosis.models import (
     Team,
     User,
 )
-from diagnosis.services import clusters, filing, patients
+from diagnosis.services import clusters, filing, patients, worklist
 from diagnosis.services.manifests import Row, RowError
 from diagnosis.services.patients import Claim
 from diagnosis.states import PatientOrigin, StudyStatus
@@ -137,12 +137,20 @@ class Desk:
         """All rows, or none."""
         for model in WRITTEN:
             model._default_manager.bulk_create(self.made.get(model, []), batch_size=AT_ONCE)
+        self._list_cases()
         for patient in self.completed.values():
             patient.save(update_fields=["sex", "birth_hash"])
         for instance in self.made.get(Instance, []):
             clusters.join(instance)
         if self.made.get(Analysis):
             dispatch.analyse_waiting()
+
+    def _list_cases(self) -> None:
+        """New studies enter the worklist; those that are here, and are given another label, may move on it."""
+        studies = self.made.get(Study, [])
+        worklist.enter_all(studies)
+        new = {study.pk for study in studies}
+        worklist.refresh_all({read.study_id for read in self.made.get(Read, [])} - new)
 
     @property
     def _active(self) -> models.QuerySet[Study]:

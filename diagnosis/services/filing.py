@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from diagnosis import pseudonyms
 from diagnosis.models import Instance, Patient, Series, Study, Upload
-from diagnosis.services import patients
+from diagnosis.services import patients, worklist
 from diagnosis.states import StudyStatus
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def place_for(upload: Upload, facts: DicomFacts | None, claim: patients.Claim) -
         else:
             if patient and differs_in:
                 patients.list_conflict(study, patient, differs_in)
+            worklist.enter(study)
     _complete(study, facts)
     return Place(_series(study, facts), is_conflict=bool(differs_in) and study.patient is None)
 

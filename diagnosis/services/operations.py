@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from diagnosis import dispatch, engine
 from diagnosis.models import Analysis, Upload
-from diagnosis.services import analysis, intake, limits, mails, notices, submissions, workers
+from diagnosis.services import analysis, intake, limits, mails, notices, submissions, workers, worklist
 from diagnosis.states import JobStatus, UploadStatus
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ def sweep() -> None:
         dispatch.admit_waiting()
     if mails.due().exists():
         dispatch.mail_waiting()
+    worklist.age()
 
 
 def tidy() -> None:

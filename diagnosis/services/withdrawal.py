@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from diagnosis import access, dispatch, texts
 from diagnosis.models import Analysis, Instance, Study, User
-from diagnosis.services import analysis, notices
+from diagnosis.services import analysis, notices, worklist
 from diagnosis.states import JobStatus, NoticeKind, StudyStatus
 
 
@@ -32,6 +32,7 @@ def withdraw(study: Study, *, by: User, reason: str) -> bool:
     # A film may have joined the study until now.
     _cancel_analyses(study, by=by)
     _films(study).update(pixels_once=None)
+    worklist.withdraw(study, by=by)
     _tell(study, texts.WITHDRAWN_NOTICE, by=by)
     return True
 
@@ -56,6 +57,7 @@ def restore(study: Study, *, by: User, reason: str = "") -> bool:
         _require_not_sent_again(study, by)
         raise
     if is_back:
+        worklist.restore(study, by=by)
         _ask_again(study, by=by)
         _tell(study, texts.RESTORED_NOTICE, by=by)
     return is_back

@@ -60,7 +60,7 @@ def side_words(instance: Instance) -> str:
 
 @register.filter
 def right_edge(instance: Instance) -> str:
-    """L or R: the patient's side that the film's right edge shows by Patient Orientation as sent; empty if it does not say."""
+    """L or R: the patient's side at the film's right edge by Patient Orientation as sent; empty if it does not say."""
     sent = instance.attributes.get("PatientOrientation") or ""
     first = str(sent if isinstance(sent, str) else sent[0]).strip().upper()[:1]
     return first if first in LEFT_EDGE else ""
@@ -70,7 +70,7 @@ def right_edge(instance: Instance) -> str:
 def badges(instance: Instance | None, *, advice: bool = False, bare: bool = False) -> dict[str, Any]:
     """What makes the answer about this film less certain (rule A11).
 
-    `advice` says what to do about it; `bare` are items of the list on the film itself.
+    `advice` says what to do about it; `bare` are those on the film itself.
     """
     return {
         "bare": bare,
@@ -136,3 +136,8 @@ def share_of(rate: Any) -> str:
 @register.filter
 def in_percent(share: float) -> str:
     return texts.reference.whole(share)
+
+
+@register.filter
+def answer_words(answer: str) -> str:
+    return texts.reading.ANSWERS.get(answer, "")

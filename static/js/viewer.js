@@ -66,7 +66,8 @@ export class Viewer {
       this.film = await decoded(pixels, decoder, this.#ends.signal);
       if (this.#ends.signal.aborted) return false;
       this.magnifier.use(this.film);
-      paint(this.film, (painter) => this.use(painter), this.#ends.signal);
+      paint(this.film, this.root.dataset.painter, (painter) => this.use(painter), this.#ends.signal);
+      await this.painter.drawn;
       this.toolbar.offer("film", true);
       this.toolbar.say("");
       this.root.dataset.ready = "true";
@@ -130,14 +131,15 @@ export class Viewer {
   }
 
   /** Let this painter's canvas stand in place of the preview, or of the painter before it. */
-  use(painter) {
-    this.painter?.canvas.remove();
+  async use(painter) {
+    this.painter?.destroy();
     this.painter = painter;
     this.painted = "";
     painter.canvas.className = "viewer__canvas";
     this.#fill();
     this.paint();
     this.stage.prepend(painter.canvas);
+    await painter.drawn;
     this.preview.hidden = true;
   }
 

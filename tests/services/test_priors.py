@@ -68,7 +68,9 @@ def test_without_a_patient_there_is_no_prior(taken, clinician):
     assert studies(taken("20260303", patient=None), by=clinician) == []
 
 
-def test_while_a_conflict_of_the_patient_is_open_none_of_the_films_is_a_prior(taken, team, patient, clinician):
+def test_while_a_conflict_of_the_patient_is_open_none_of_the_films_is_a_prior(
+    taken, team, patient, clinician
+):
     current, old = taken("20260303"), taken("20250101")
     other = factories.StudyFactory(team=team)
     conflict = factories.IdentityConflictFactory(study=other, patient=patient)

@@ -28,7 +28,9 @@ def patient(study: Study) -> Any:
 def earlier(team: Any, patient: Any) -> Study:
     """A study of a year before with one film, above threshold, with a heatmap."""
     study = factories.StudyFactory(team=team, patient=patient, acquired_date="20250303")
-    film = factories.InstanceFactory(series__study=study, view="PA", attributes={"PatientOrientation": ["L", "F"]})
+    film = factories.InstanceFactory(
+        series__study=study, view="PA", attributes={"PatientOrientation": ["L", "F"]}
+    )
     prediction = factories.HeatmapFactory(prediction__analysis__instance=film).prediction
     study.leading = prediction
     study.save()
@@ -116,7 +118,9 @@ def test_the_page_says_why_there_is_no_prior(browser, study, hang):
 
 def test_the_page_hands_over_what_a_pixel_measures(browser, study, hang):
     hang(attributes={"ImagerPixelSpacing": [0.2, 0.1]})
-    assert 'data-mm-x="0.1" data-mm-y="0.2" data-mm-words="mm at detector, not corrected"' in page(browser, study)
+    assert 'data-mm-x="0.1" data-mm-y="0.2" data-mm-words="mm at detector, not corrected"' in page(
+        browser, study
+    )
 
 
 def test_without_spacing_a_pixel_is_a_pixel(browser, study, hang):

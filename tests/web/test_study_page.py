@@ -370,7 +370,7 @@ def test_several_windows_are_offered_by_name_and_one_is_not(browser, study, inst
     instance.save()
     page = markup(browser, study)
     assert "<option" not in page and "next window" not in page
-    assert 'title="Window as sent: NORMAL (S)"' in page
+    assert 'title="Window as sent: NORMAL"' in page
 
 
 def test_a_window_may_be_called_anything(browser, study, instance):

@@ -15,10 +15,13 @@ export class Badges {
   /** @param {HTMLElement} root */
   constructor(root) {
     this.root = root;
+    this.list = root.querySelector(".viewer__badges");
     const right = root.dataset.rightEdge;
     /** @type {[HTMLElement, number][]} a letter, and 1 at the film's right edge, 0 at its left */
     this.marks = OPPOSITE[right] ? [[this.#mark(right), 1], [this.#mark(OPPOSITE[right]), 0]] : [];
   }
+
+  destroy() { for (const [mark] of this.marks) mark.remove(); }
 
   // Actions
 
@@ -29,6 +32,8 @@ export class Badges {
     const shown = view.scale * devicePixelRatio;
     const percent = Math.round(shown * 100);
     write(this.root.querySelector("[data-minified]"), shown < WHOLE ? `Shown at ${percent} %: not every pixel is seen` : "");
+    if (!this.marks.length) return;
+    this.#measure(view.stage.width);
     for (const [mark, side] of this.marks) this.#put(mark, side, view);
   }
 
@@ -39,6 +44,7 @@ export class Badges {
     mark.className = "viewer__mark";
     mark.dataset.mark = letter;
     mark.textContent = letter;
+    mark.ariaHidden = "true"; // the stage's own label says it in words
     mark.title = letter === "L" ? "The patient's left, as sent" : "The patient's right, as sent";
     this.root.querySelector("[data-stage]").append(mark);
     return mark;
@@ -50,10 +56,19 @@ export class Badges {
     const [x, y] = view.toStage(side * width, height / 2);
     const [fromX, fromY] = view.toStage((1 - side) * width, height / 2);
     const [outX, outY] = [Math.sign(Math.round(x - fromX)), Math.sign(Math.round(y - fromY))];
-    const [w, h] = [mark.offsetWidth, mark.offsetHeight];
+    const { width: w, height: h } = this.letter;
     const left = outX ? x - (outX > 0 ? w + INSET : -INSET) : x - w / 2;
     const top = outY ? y - (outY > 0 ? h + INSET : -INSET) : y - h / 2;
-    mark.style.transform = `translate(${within(left, view.stage.width - w)}px,${within(top, view.stage.height - h)}px)`;
+    mark.style.transform = `translate(${within(left, view.stage.width - w)}px,${within(top, view.stage.height - h - (outX ? 0 : this.below))}px)`;
+  }
+
+  /** Asking for sizes makes the browser lay out, so it is done only where they may have changed. */
+  #measure(width) {
+    const words = `${width} ${this.list.textContent}`;
+    if (words === this.measured) return;
+    this.measured = words;
+    this.below = this.list.offsetHeight;
+    this.letter = { width: this.marks[0][0].offsetWidth, height: this.marks[0][0].offsetHeight };
   }
 }
 

@@ -6,8 +6,8 @@
 const NARROWEST = 1;
 const WIDEST = 262_144;
 // Parts of the window as sent, from its black to its white. Measured on films with outlined lungs: docs/decisions/0010-contrast-presets.md
-const LUNG = [0, 0.7];
-const MEDIASTINUM = [0.4, 1];
+const LUNG = [0.1, 0.75];
+const MEDIASTINUM = [0.5, 0.95];
 
 export class Levels {
   /** @param {Window} sent as the film came */

@@ -1,12 +1,15 @@
-/** Paints grey levels on the processor, for browsers without WebGL2: what is in sight, through a table from grey level to colour. */
+/**
+ * Paints grey levels on the processor: what is in sight, through a table from grey level to colour. Cheap enough for a lens; a whole
+ * stage is painted by a worker (plain.worker.js).
+ */
 
 export class PlainPainter {
   // Lifecycle
 
-  /** @param {import("./film.js").Film} film */
-  constructor(film) {
+  /** @param {import("./film.js").Film} film @param {HTMLCanvasElement | OffscreenCanvas} [canvas] */
+  constructor(film, canvas = document.createElement("canvas")) {
     this.film = film;
-    this.canvas = document.createElement("canvas");
+    this.canvas = canvas;
     this.context = this.canvas.getContext("2d", { alpha: false });
     this.patch = new OffscreenCanvas(1, 1).getContext("2d", { alpha: false });
     this.table = new Uint32Array(65536);
@@ -54,13 +57,15 @@ export class PlainPainter {
     const key = `${low} ${high} ${inverted}`;
     if (this.key === key) return;
     this.key = key;
+    const [first, last] = [low, high].map((level) => Math.min(Math.max(Math.ceil(level), 0), 65535));
     const factor = 255 / Math.max(high - low, 1e-6);
-    for (let level = 0; level < 65536; level += 1) {
-      const shown = Math.round(Math.min(Math.max((level - low) * factor, 0), 255));
-      this.table[level] = 0xff000000 | ((inverted ? 255 - shown : shown) * 0x010101);
-    }
+    this.table.fill(colour(0, inverted), 0, first);
+    this.table.fill(colour(255, inverted), last);
+    for (let level = first; level < last; level += 1) this.table[level] = colour(Math.round((level - low) * factor), inverted);
   }
 }
+
+function colour(shown, inverted) { return (0xff000000 | ((inverted ? 255 - shown : shown) * 0x010101)) >>> 0; }
 
 /** First and last pixel (exclusive) of `length` that are seen between two places, whichever comes first. */
 function between(one, other, length) {

@@ -115,7 +115,7 @@ export class Priors {
     this.#frame = frame;
     this.stage = frame.querySelector("[data-stage]");
     this.list = frame.querySelector("[data-prior-choice]");
-    this.current = Object.assign(document.createElement("li"), { className: "badge prior__current", textContent: frame.dataset.currentWords });
+    this.current = Object.assign(document.createElement("span"), { className: "badge prior__current", textContent: frame.dataset.currentWords });
     frame.querySelector("[data-prior-lock]").addEventListener("click", () => this.lock());
     this.list.addEventListener("change", () => this.choose());
     stage.after(frame);

@@ -17,7 +17,8 @@ export class Toolbar {
     for (const tool of this.root.querySelectorAll("[data-do]")) {
       const key = keys[tool.dataset.do];
       if (!key) continue;
-      tool.title = `${tool.title} (${key.length === 1 ? key.toUpperCase() : key})`;
+      tool.dataset.words ??= tool.title;
+      tool.title = `${tool.dataset.words} (${key.length === 1 ? key.toUpperCase() : key})`;
       tool.setAttribute("aria-keyshortcuts", key === "+" ? "Plus" : key);
     }
   }

@@ -1,0 +1,39 @@
+"""What the reading page shows. It is blind (rule D1): nothing here comes from an analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.db.models import Q
+
+from diagnosis import renditions
+from diagnosis.models import FindingTerm, Instance, Read, Study, User
+from diagnosis.states import ReadStatus
+
+FRONTAL = ("PA", "AP")
+
+
+@dataclass(frozen=True)
+class FilmToRead:
+    """One film, and whether its picture is on disk. No more: a score that is not here cannot slip out."""
+
+    instance: Instance
+    is_missing: bool
+
+
+def films_to_read(study: Study) -> list[FilmToRead]:
+    """As they came in, those first whose header calls them frontal."""
+    films = Instance.objects.filter(series__study=study).order_by("created_at", "pk")
+    in_order = sorted(films, key=lambda film: film.view not in FRONTAL)
+    return [FilmToRead(film, not (film.folder / renditions.PIXELS).exists()) for film in in_order]
+
+
+def terms_to_tick(ticked: Collection[str]) -> list[FindingTerm]:
+    """The list of findings, with those that the draft has although they were taken off it."""
+    return list(FindingTerm.objects.filter(Q(is_active=True) | Q(code__in=list(ticked))))
+
+
+def own_read(user: User, study: Study) -> Read | None:
+    """The reader's current read of a study."""
+    return Read.objects.filter(study=study, reader=user, status=ReadStatus.SUBMITTED).first()

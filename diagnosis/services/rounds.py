@@ -1,0 +1,66 @@
+"""A reader's round: open a case, leave it, go on to the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from diagnosis import access
+from diagnosis.models import Case, Draft, User
+from diagnosis.services import claims, drafts
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A case as its reader finds it: with a draft, or in the hands of another reader (`held`)."""
+
+    case: Case
+    draft: Draft | None
+    held: claims.ClaimedError | None = None
+
+
+def open_case(case: Case, *, by: User) -> Opened:
+    """Claim a case, or keep it, and begin a draft. Where another has it open, an own earlier draft is still there."""
+    try:
+        claims.claim(case, by=by)
+    except claims.ClaimedError as held:
+        return Opened(case, drafts.own(case, by=by), held)
+    return Opened(case, drafts.open_for(case, by=by))
+
+
+def leave(study: UUID, *, by: User) -> None:
+    """Let others have a case. A draft in which nothing was said yet goes; any other stays."""
+    case = Case.objects.filter(study=study).first()
+    if case is not None:
+        claims.release(case, by=by)
+        drafts.forget_empty(case, by=by)
+
+
+def next_case(*, by: User, skipped: Collection[UUID] = (), leaving: UUID | None = None) -> Case | None:
+    """Claim what comes next. What was skipped comes again once nothing else is left; the one left just now does not."""
+    if leaving is not None:
+        leave(leaving, by=by)
+    for skip in _turns(skipped, leaving):
+        case = claims.next_case(by=by, cases=_cases(by), skip=skip)
+        if case is not None:
+            return case
+    return None
+
+
+def peek(*, by: User, skipped: Collection[UUID] = (), leaving: UUID | None = None) -> Case | None:
+    """What `next_case` would give, without a claim."""
+    found = (claims.peek(by=by, cases=_cases(by), skip=skip) for skip in _turns(skipped, leaving))
+    return next((case for case in found if case is not None), None)
+
+
+def _turns(skipped: Collection[UUID], leaving: UUID | None) -> list[set[UUID]]:
+    left = {leaving} if leaving else set()
+    return [left | set(skipped), left]
+
+
+def _cases(by: User) -> QuerySet[Case]:
+    """Those of the session that is running, else all."""
+    return access.cases_of(by)

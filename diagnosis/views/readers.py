@@ -1,0 +1,144 @@
+"""The door of the reading room: who is no reader is told so as a page or, where a script asks, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+
+from diagnosis import access, texts
+from diagnosis.models import Read, User
+from diagnosis.notation import moment
+from diagnosis.services import claims, drafts, reading
+from diagnosis.texts import reads as words
+
+View = Callable[..., HttpResponse]
+FRAGMENT = "X-Fragment"
+
+# What stands in the way of a draft or a read. Each is answered with 409 and a code.
+OBSTACLES = (
+    claims.ClaimedError,
+    drafts.AlreadyReadError,
+    drafts.DraftConflictError,
+    drafts.StudyWithdrawnError,
+    reading.ReadMeanwhileError,
+    reading.TooLateError,
+)
+
+
+def for_readers(view: View) -> View:
+    """Signed in and a radiologist. What was typed into a form comes back to who is neither any more."""
+
+    @login_not_required
+    @wraps(view)
+    def door(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return _signed_out(request)
+        if not access.is_reader(request.user):
+            return _no_reader(request)
+        return view(request, *args, **kwargs)
+
+    return door
+
+
+def reader_of(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def wants_fragment(request: HttpRequest) -> bool:
+    return FRAGMENT in request.headers or bool(getattr(request, "htmx", False))
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Whether a script asks and reads what it is told."""
+    kinds = f"{request.headers.get('accept', '')} {request.content_type}"
+    return wants_fragment(request) or "application/json" in kinds or request.method == "PUT"
+
+
+def refusal(obstacle: Exception, *, is_kept: bool = False) -> dict[str, Any]:
+    """What a script is told of an obstacle; `is_kept`: there is a draft."""
+    code, sentence = described(obstacle, is_kept=is_kept)
+    facts: dict[str, Any] = {"code": code, "message": sentence}
+    if isinstance(obstacle, drafts.DraftConflictError):
+        facts["current"] = drafts.as_dict(obstacle.current)
+    elif isinstance(obstacle, claims.ClaimedError):
+        facts |= held_by(obstacle)
+    elif isinstance(obstacle, drafts.AlreadyReadError):
+        facts |= {
+            "read": str(obstacle.read.pk),
+            "at": obstacle.read.created_at.isoformat(),
+            "address": reverse("case", args=[obstacle.read.study_id]),
+        }
+    return facts
+
+
+def described(obstacle: Exception, *, is_kept: bool = False) -> tuple[str, str]:
+    """Its code and its sentence."""
+    match obstacle:
+        case drafts.DraftConflictError():
+            return "conflict", words.CONFLICT
+        case claims.ClaimedError():
+            return "claimed", words.claimed(
+                obstacle.holder.reader_name, moment(obstacle.until), is_kept=is_kept
+            )
+        case drafts.AlreadyReadError():
+            return "already-read", words.ALREADY_READ.format(at=moment(obstacle.read.created_at))
+        case drafts.StudyWithdrawnError():
+            return "withdrawn", words.STUDY_WITHDRAWN
+        case reading.ReadMeanwhileError():
+            return "read-meanwhile", words.read_meanwhile(
+                name_of(obstacle.read), moment(obstacle.read.created_at)
+            )
+    return "too-late", words.TOO_LATE.format(seconds=f"{settings.UNDO_READ_S:g}")
+
+
+def name_of(read: Read) -> str:
+    """R-nn: what other readers know (rule D14)."""
+    return read.reader.reader_name if read.reader else ""
+
+
+def held_by(claimed: claims.ClaimedError) -> dict[str, str]:
+    return {"holder": claimed.holder.reader_name, "until": claimed.until.isoformat()}
+
+
+def signed_out() -> JsonResponse:
+    return JsonResponse({"code": "signed-out", "message": words.SIGNED_OUT}, status=401)
+
+
+def kept(request: HttpRequest, sentence: str, *, status: int, **more: Any) -> HttpResponse:
+    """A page with what was typed and not stored, so that nobody has to type it from memory."""
+    typed = {
+        "answer": texts.reading.ANSWERS.get(request.POST.get("answer", ""), ""),
+        "findings": ", ".join(request.POST.getlist("findings")),
+        "comment": request.POST.get("comment", ""),
+    }
+    context = {"sentence": sentence, "typed": {name: value for name, value in typed.items() if value}, **more}
+    return render(request, "cases/kept.html", context, status=status)
+
+
+def _signed_out(request: HttpRequest) -> HttpResponse:
+    if wants_json(request):
+        return signed_out()
+    if request.method == "POST" and "answer" in request.POST:
+        case = request.path.removesuffix("read/")
+        back = f"{reverse('login')}?{urlencode({'next': case})}"
+        return kept(request, words.SIGNED_OUT, status=401, sign_in=back)
+    return redirect_to_login(request.get_full_path() if request.method == "GET" else reverse("home"))
+
+
+def _no_reader(request: HttpRequest) -> HttpResponse:
+    if wants_json(request):
+        return JsonResponse({"code": "role", "message": words.ROLE_LOST}, status=403)
+    if request.method == "POST" and "answer" in request.POST:
+        return kept(request, words.ROLE_LOST, status=403)
+    raise PermissionDenied(texts.ONLY_READERS)
