@@ -1,4 +1,4 @@
-"""What is drawn on a film, and films side by side, in a real browser: pixels of the source film whatever way it is turned."""
+"""What is drawn on a film, and films side by side, in a real browser, whatever way the film is turned."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ GET = "() => document.querySelector('[data-viewer]').viewer.regions.get()"
 SET = "(regions) => document.querySelector('[data-viewer]').viewer.regions.set(regions)"
 DO = "(action) => document.querySelector('[data-viewer]').viewer.do(action)"
 CHANGES = """() => { window.changes = [];
-  document.querySelector("[data-viewer]").addEventListener("regions:change", (event) => window.changes.push(event.detail.regions.length)); }"""
+  const note = (event) => window.changes.push(event.detail.regions.length);
+  document.querySelector("[data-viewer]").addEventListener("regions:change", note); }"""
 # The rectangle of a line, its breadth left out.
 LINE = "(line) => { const box = line.getBoundingClientRect(); return [box.left, box.top, box.right, box.bottom]; }"
 PLACEMENTS = """() => {
@@ -34,7 +35,8 @@ PLACEMENTS = """() => {
     const whole = Math.min(view.stage.width / view.size.width, view.stage.height / view.size.height);
     const [x, y] = view.toStage(view.film.width / 2, view.film.height / 2);
     const { low, high } = levels.sent;
-    return [view.scale / whole, (x - view.stage.width / 2) / (view.size.width * view.scale), (y - view.stage.height / 2) / (view.size.height * view.scale),
+    const [across, down] = [x - view.stage.width / 2, y - view.stage.height / 2];
+    return [view.scale / whole, across / (view.size.width * view.scale), down / (view.size.height * view.scale),
       (levels.centre - (low + high) / 2) / (high - low), levels.width / (high - low), Number(levels.inverted)];
   };
   return [of(viewer), of(viewer.priors.pane)];

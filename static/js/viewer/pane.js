@@ -74,7 +74,7 @@ export class Pane {
 
   // Actions
 
-  use(painter) {
+  async use(painter) {
     this.painter?.destroy();
     this.painter = painter;
     this.painted = "";
@@ -82,6 +82,7 @@ export class Pane {
     this.#fill();
     this.paint();
     this.stage.prepend(painter.canvas);
+    await painter.drawn;
     this.preview.hidden = true;
   }
 
