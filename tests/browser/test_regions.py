@@ -1,4 +1,4 @@
-"""What is drawn on a film, and films side by side, in a real browser: pixels of the source film whatever way it is turned."""
+"""What is drawn on a film, and films side by side, in a real browser, whatever way the film is turned."""
 
 from __future__ import annotations
 
@@ -17,27 +17,35 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
 
 TERMS = [{"code": "consolidation", "name": "Consolidation"}, {"code": "effusion", "name": "Effusion"}]
 # The reading page's part: the mark that regions may be drawn, the tools for them, the findings.
-TOOLS = "".join(f'<button type="button" class="tool" data-do="{kind}" title="{kind}">{kind}</button>' for kind in ("box", "outline"))
+TOOLS = "".join(
+    f'<button type="button" class="tool" data-do="{kind}" title="{kind}">{kind}</button>'
+    for kind in ("box", "outline")
+)
 GET = "() => document.querySelector('[data-viewer]').viewer.regions.get()"
 SET = "(regions) => document.querySelector('[data-viewer]').viewer.regions.set(regions)"
 DO = "(action) => document.querySelector('[data-viewer]').viewer.do(action)"
 CHANGES = """() => { window.changes = [];
-  document.querySelector("[data-viewer]").addEventListener("regions:change", (event) => window.changes.push(event.detail.regions.length)); }"""
+  const note = (event) => window.changes.push(event.detail.regions.length);
+  document.querySelector("[data-viewer]").addEventListener("regions:change", note); }"""
+# The rectangle of a line, its breadth left out.
+LINE = "(line) => { const box = line.getBoundingClientRect(); return [box.left, box.top, box.right, box.bottom]; }"
 PLACEMENTS = """() => {
   const { viewer } = document.querySelector("[data-viewer]");
   const of = ({ view, levels }) => {
     const whole = Math.min(view.stage.width / view.size.width, view.stage.height / view.size.height);
     const [x, y] = view.toStage(view.film.width / 2, view.film.height / 2);
     const { low, high } = levels.sent;
-    return [view.scale / whole, (x - view.stage.width / 2) / (view.size.width * view.scale), (y - view.stage.height / 2) / (view.size.height * view.scale),
+    const [across, down] = [x - view.stage.width / 2, y - view.stage.height / 2];
+    return [view.scale / whole, across / (view.size.width * view.scale), down / (view.size.height * view.scale),
       (levels.centre - (low + high) / 2) / (high - low), levels.width / (high - low), Number(levels.inverted)];
   };
   return [of(viewer), of(viewer.priors.pane)];
 }"""
 SAME_PATIENT = """
+import uuid
 from diagnosis.models import Study
-from tests.factories import PatientFactory
-patient = PatientFactory()
+from tests.factories import PatientFactory, digest
+patient = PatientFactory(key=digest(uuid.uuid4()))
 for pk, day in (("{current}", "20260303"), ("{prior}", "20250101")):
     Study.objects.filter(pk=pk).update(patient=patient, acquired_date=day)
 print(patient.pk)
@@ -54,7 +62,11 @@ def draws_regions(route: Route) -> None:
     """The study page as the reading page has its film."""
     answer = route.fetch()
     body = answer.text().replace(" data-viewer ", " data-viewer data-regions ", 1)
-    body = body.replace('<button type="button" class="tool" data-do="length"', f'{TOOLS}<button type="button" class="tool" data-do="length"', 1)
+    body = body.replace(
+        '<button type="button" class="tool" data-do="length"',
+        f'{TOOLS}<button type="button" class="tool" data-do="length"',
+        1,
+    )
     terms = f'<script type="application/json" id="terms">{json.dumps(TERMS)}</script>'
     route.fulfill(response=answer, body=body.replace("</main>", f"{terms}</main>"))
 
@@ -122,9 +134,8 @@ def turned(page: Page) -> None:
 def drawn_box(page: Page) -> tuple[float, float, float, float]:
     """Where the line of the first region really is on the page."""
     painted(page)
-    box = page.locator(".drawing__line").first.bounding_box()
-    assert box
-    return box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"]
+    left, top, right, bottom = page.locator(".drawing__line").first.evaluate(LINE)
+    return left, top, right, bottom
 
 
 def test_a_box_is_stored_in_pixels_of_the_source_film_whatever_way_it_is_turned(room):
@@ -167,7 +178,9 @@ def test_the_line_stays_on_the_film_under_zoom_pan_flip_rotation_and_resize(room
 
 def test_what_is_drawn_over_the_edge_ends_at_the_edge(room):
     box = draw(room, "b", (700, 900), (2000, 2000))
-    width, height = (int(room.locator("[data-viewer]").get_attribute(f"data-{side}")) for side in ("width", "height"))
+    width, height = (
+        int(room.locator("[data-viewer]").get_attribute(f"data-{side}")) for side in ("width", "height")
+    )
     assert box["points"][1] == [width, height]
 
 
@@ -364,7 +377,7 @@ def assert_together(page: Page) -> None:
 def test_a_prior_stands_beside_the_film_under_its_own_name(compared):
     frame = compared.get_by_role("group", name="Prior film")
     expect(frame.get_by_text("PRIOR", exact=True)).to_be_visible()
-    expect(frame).to_contain_text("2025-01-01, as sent · 426 days before")
+    expect(frame).to_contain_text("2025-01-01 00:15, as sent · 426 days before")
     expect(compared.locator(".prior__current")).to_have_text("CURRENT · 2026-03-03, as sent")
     stage_box, prior_box = compared.locator(".viewer__stage").bounding_box(), frame.bounding_box()
     assert stage_box["x"] + stage_box["width"] <= prior_box["x"] + 1
@@ -430,7 +443,10 @@ def test_on_a_telephone_the_prior_stands_below(page_as, compared):
     page.goto(compared.url)
     ready(page).evaluate(DO, "compare")
     expect(page.locator("[data-prior] [data-stage]")).to_have_attribute("data-ready", "true")
-    current, prior = page.locator(".viewer__stage").bounding_box(), page.locator("[data-prior]").bounding_box()
+    current, prior = (
+        page.locator(".viewer__stage").bounding_box(),
+        page.locator("[data-prior]").bounding_box(),
+    )
     assert current["y"] + current["height"] <= prior["y"] + 1
     assert min(current["height"], prior["height"]) > 180
     assert_together(page)
@@ -440,7 +456,9 @@ def test_a_film_without_a_patient_says_that_it_has_no_prior(page_as, sent):
     page = page_as("clinician")
     page.goto(sent(**LENGTHS["px"]))
     ready(page).keyboard.press("y")
-    expect(page.locator("[data-told]")).to_have_text("This study has no patient, so no prior film can be shown.")
+    expect(page.locator("[data-told]")).to_have_text(
+        "This study has no patient, so no prior film can be shown."
+    )
 
 
 def test_a_conflict_that_opens_takes_the_priors_away(compared, site, sent, films):
@@ -449,6 +467,8 @@ def test_a_conflict_that_opens_takes_the_priors_away(compared, site, sent, films
     # The page was loaded before; its list of priors is asked for anew.
     compared.keyboard.press("y")
     compared.keyboard.press("y")
-    expect(compared.locator("[data-told]")).to_have_text("No prior film of this patient is stored here that you may see.")
+    expect(compared.locator("[data-told]")).to_have_text(
+        "No prior film of this patient is stored here that you may see."
+    )
     expect(compared.locator("[data-prior]")).to_have_count(0)
     films.pop("patient")
