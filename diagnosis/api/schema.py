@@ -101,7 +101,7 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     result["info"]["description"] = DESCRIPTION
     result["info"]["license"] = {"name": "Apache-2.0"}
     result["tags"] = [
-        {"name": name} for name in ("Uploads", "Studies", "Films and heatmaps", "This document")
+        {"name": name} for name in ("Uploads", "Studies", "Films and heatmaps", "Reads", "This document")
     ]
     components = result["components"]
     components["schemas"]["Problem"] = PROBLEM

@@ -77,7 +77,7 @@ class Studies(Door):
             raise serializers.ValidationError(
                 {"cursor": ["This cursor is damaged. Begin again without it."]}
             ) from None
-        following = _next_page(request, cursor)
+        following = next_page(request, cursor)
         shown = {"studies": studies, "next": following}
         answer = Response(StudyListSerializer(shown, context={"request": request}).data)
         if following:
@@ -217,7 +217,8 @@ def _found(user: access.Viewer, *, kind: str, number: str) -> tuple[list[Any], s
     return selectors.results_page(user, wanted, cursor="", size=LARGEST_PAGE)
 
 
-def _next_page(request: Request, cursor: str) -> str | None:
+def next_page(request: Request, cursor: str) -> str | None:
+    """The address of the next page, with the same filters."""
     if not cursor:
         return None
     query = {**request.query_params.dict(), "cursor": cursor}

@@ -1,6 +1,6 @@
 """Every sentence that people read, one module a kind. Re-exports, nothing else."""
 
-from diagnosis.texts import reading, reference
+from diagnosis.texts import exports, reading, reference, terms
 from diagnosis.texts.findings import (
     FILM_AS_SENT,
     FILM_WIDTH_CM,
@@ -301,6 +301,7 @@ __all__ = [
     "band",
     "checked",
     "disagreement_answered",
+    "exports",
     "films_of_study",
     "finding",
     "finding_of",
@@ -321,6 +322,7 @@ __all__ = [
     "run_done",
     "score",
     "team_deleted",
+    "terms",
     "too_many_tries",
     "upload_stopped",
     "view_words",
