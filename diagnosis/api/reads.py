@@ -152,7 +152,10 @@ class Reads(Door):
         assert isinstance(request.user, User)
         read_exports.record("reads, API", filters, how, by=request.user)
         following = next_page(request, cursor)
-        shown = {"reads": [read_exports.record_of(read, how) for read in rows], "next": following}
+        shown = {
+            "reads": [read_exports.record_of(read, how, read.regions.all()) for read in rows],
+            "next": following,
+        }
         answer = Response(ReadListSerializer(shown).data)
         if following:
             answer["Link"] = f'<{following}>; rel="next"'

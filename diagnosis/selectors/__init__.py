@@ -31,6 +31,7 @@ from diagnosis.selectors.reading import FilmToRead, films_to_read, own_read, ter
 from diagnosis.selectors.reads import (
     CHUNK,
     EVERY,
+    READS_ON_A_PAGE,
     MarkedFilm,
     ReadFilters,
     ReadsPage,
@@ -84,6 +85,7 @@ __all__ = [
     "CHUNK",
     "DAY",
     "EVERY",
+    "READS_ON_A_PAGE",
     "PAGE_SIZE",
     "DamagedCursorError",
     "FilmState",

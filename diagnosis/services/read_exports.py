@@ -9,8 +9,10 @@ import csv
 import json
 import tempfile
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from django.conf import settings
@@ -57,13 +59,21 @@ def extent(user: access.Viewer, *, comments: bool) -> Extent:
     return Extent(comments=comments, is_inside=access.sees_all_studies(user))
 
 
-def rows_of(found: QuerySet[Read]) -> Iterator[Read]:
-    """Newest first, some hundred at a time."""
-    ordered = selectors.with_rows(found).order_by("-created_at", "-pk")
-    return ordered.iterator(chunk_size=selectors.CHUNK)
+def records(found: QuerySet[Read], how: Extent) -> Iterator[dict[str, Any]]:
+    """Newest first, some hundred at a time.
+
+    What prefetch_related would hang at a read refers back to it: such circles pile up until they are collected.
+    """
+    related = found.select_related("reader", "study__patient", "study__source").order_by("-created_at", "-pk")
+    rows = related.iterator(chunk_size=selectors.CHUNK)
+    while part := list(islice(rows, selectors.CHUNK)):
+        regions: dict[uuid.UUID, list[Region]] = defaultdict(list)
+        for region in Region.objects.filter(read__in=[read.pk for read in part]).order_by("pk"):
+            regions[region.read_id].append(region)
+        yield from (record_of(read, how, regions.get(read.pk, ())) for read in part)
 
 
-def record_of(read: Read, how: Extent) -> dict[str, Any]:
+def record_of(read: Read, how: Extent, regions: Iterable[Region]) -> dict[str, Any]:
     """One read as programs take it; docs/exports.md and the schema describe it."""
     study, source = read.study, read.study.source
     return {
@@ -88,7 +98,7 @@ def record_of(read: Read, how: Extent) -> dict[str, Any]:
         "opened_at": stamp(read.opened_at) if how.is_inside else None,
         "submitted_at": stamp(read.created_at),
         "view": read.view,
-        "regions": [_region(region) for region in read.regions.all()],
+        "regions": [_region(region) for region in regions],
     }
 
 
@@ -108,11 +118,10 @@ def _region(region: Region) -> dict[str, Any]:
 def as_csv(found: QuerySet[Read], how: Extent) -> Iterator[str]:
     """A header and a line for each read; the comment, if it goes along, is the last column."""
     columns = (*COLUMNS, "comment") if how.comments else COLUMNS
-    return _table(columns, (_csv_values(read, how) for read in rows_of(found)))
+    return _table(columns, (_csv_values(one) for one in records(found, how)))
 
 
-def _csv_values(read: Read, how: Extent) -> dict[str, Any]:
-    whole = record_of(read, how)
+def _csv_values(whole: dict[str, Any]) -> dict[str, Any]:
     active = whole["active_ms"]
     return {
         **whole,
@@ -171,7 +180,7 @@ def as_json(found: QuerySet[Read], how: Extent) -> Iterator[str]:
     """One document; `reads` is its last member, written as the rows come."""
     head = {**_about(), "has_comments": how.comments}
     yield json.dumps(head, ensure_ascii=False)[:-1] + ', "reads": ['
-    yield from _joined(json.dumps(record_of(read, how), ensure_ascii=False) for read in rows_of(found))
+    yield from _joined(json.dumps(one, ensure_ascii=False) for one in records(found, how))
     yield "\n]}\n"
 
 
