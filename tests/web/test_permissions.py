@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.apps import apps
 from django.test import Client
 from django.urls import URLPattern, get_resolver, reverse
+from django.utils import timezone
 
 from diagnosis import renditions
-from diagnosis.models import Batch, Membership, Notice, Study, Team, Upload, User
+from diagnosis.models import Batch, FindingTerm, Membership, Notice, Study, Team, Upload, User
 from diagnosis.states import Role, UploadStatus
 from tests import factories, xrays
 
@@ -27,6 +29,8 @@ OWN = (302, 200, 404, 404, 404, 404, 200)
 # Who sees it and may not do it is told so, others learn nothing.
 TO_CORRECT = (302, 200, 403, 404, 404, 403, 200)
 ADMINISTRATOR = (302, 403, 403, 403, 403, 403, 200)
+# Readers see their own reads, and this one is another's.
+READ = (302, 200, 200, 404, 404, 404, 200)
 ONLY_POST = (302, 405, 405, 405, 405, 405, 405)
 # A program is told to sign in, not sent to a page.
 API_OF_THE_TEAM = (401, 200, 200, 404, 404, 200, 200)
@@ -85,6 +89,19 @@ TABLE: dict[str, tuple[int, ...]] = {
     "team-deletion": ONLY_POST,
     "tokens": SIGNED_IN,
     "token-revocation": ONLY_POST,
+    "reads": SIGNED_IN,
+    "reads-csv": SIGNED_IN,
+    "reads-json": SIGNED_IN,
+    "reads-coco": SIGNED_IN,
+    "labels-csv": SIGNED_IN,
+    "reads-schema": SIGNED_IN,
+    "read": READ,
+    "finding-terms": ADMINISTRATOR,
+    "finding-term-name": ONLY_POST,
+    "finding-term-place": ONLY_POST,
+    "finding-term-activation": ONLY_POST,
+    "api-reads": (401, 200, 200, 200, 200, 200, 200),
+    "api-regions": (401, 200, 200, 200, 200, 200, 200),
     "api-docs": SIGNED_IN,
     "api-schema": (401, 200, 200, 200, 200, 200, 200),
     "api-nowhere": (404,) * 7,
@@ -122,6 +139,7 @@ TAKE_POST |= {"instance-text-clearance"}
 TAKE_POST |= {f"study-{noun}" for noun in ("search", "check", "patient", "withdrawal", "restoration")}
 TAKE_POST |= {"conflict-decision"}
 TAKE_POST |= {"instance-assessment", "api-instance-assessment"}
+TAKE_POST |= {"finding-terms", "finding-term-name", "finding-term-place", "finding-term-activation"}
 # What answers every method alike: these send the browser on, or are not there at all.
 ALIKE = {"home": 302, "login": 302, "api-nowhere": 404}
 
@@ -159,6 +177,8 @@ def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
         "team": team.pk,
         "notice": factories.NoticeFactory(user=clinician).pk,
         "api": study.pk,
+        "read": factories.ReadFactory(study=study, created_at=timezone.now() - timedelta(hours=1)).pk,
+        "finding": FindingTerm.objects.get(code="nodule").pk,
         "conflict": factories.IdentityConflictFactory(study__team=team, study__uploaded_by=clinician).pk,
         "token": factories.ApiTokenFactory(user=clinician).pk,
         "batch": batch.pk,
