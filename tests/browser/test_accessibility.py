@@ -127,6 +127,10 @@ def danger(page: Page) -> None:
     page.locator(".danger summary").click()
 
 
+def change_term(page: Page) -> None:
+    page.locator(".term summary").first.click()
+
+
 def token(page: Page) -> None:
     page.fill("[name=name]", "PACS bridge")
     page.get_by_role("button", name="Make token").click()
@@ -190,6 +194,11 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "link for a user": ("administrator", "/users/", link),
     "teams": ("administrator", "/teams/", nothing),
     "team": ("administrator", "/teams/", first),
+    "reads": ("administrator", "/reads/", nothing),
+    "reads, none": ("clinician", "/reads/?answer=normal&since=2020-01-01&until=2020-01-02", nothing),
+    "reads, wrong filter": ("administrator", "/reads/?answer=nonsense", nothing),
+    "read": ("administrator", "read", nothing),
+    "finding terms": ("administrator", "/finding-terms/", change_term),
     "not allowed": ("clinician", "/system/", nothing),
     "not found": ("clinician", f"/studies/{NOWHERE}/", nothing),
 }
@@ -208,6 +217,7 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
         known["windows"] = stage.sent(page, stage.picture("windows.dcm", seed=710, **stage.WINDOWS))
         known["left out"] = stage.left_out_study(filled, page)
         known["on request"] = stage.asked_study(filled, page)
+        known["read"] = stage.read(filled, page)
         own, known["withdrawn"] = stage.own_study(page), stage.withdrawn_study(page)
     stage.to_settle(filled)
     known |= {"own": own, "own withdrawal": f"{own}withdrawal/", "own patient": f"{own}patient/"}
