@@ -6,6 +6,7 @@ What a user may not see does not exist for them (404, never 403): nobody learns 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import timedelta
 
 from django.conf import settings
@@ -30,13 +31,14 @@ from diagnosis.models import (
     Read,
     ReadingSession,
     Reply,
+    ReviewRequest,
     SavedFilter,
     Study,
     Team,
     Upload,
     User,
 )
-from diagnosis.states import ReadStatus, StudyStatus
+from diagnosis.states import ReadStatus, ReviewStatus, StudyStatus
 
 Viewer = User | AnonymousUser
 
@@ -238,6 +240,12 @@ def case_for(user: Viewer, study: uuid.UUID) -> Case:
     return get_object_or_404(cases_of(user).select_related("study__patient", "study__team"), study=study)
 
 
+def cases_to_keep_for(user: Viewer, studies: Iterable[uuid.UUID]) -> list[Case]:
+    """The cases of these studies, for those who keep the worklist."""
+    require_administrator(user)
+    return list(cases_of(user).filter(study__in=studies).select_related("study", "claimed_by").order_by("pk"))
+
+
 def case_to_read_for(user: Viewer, study: uuid.UUID) -> Case:
     """The case of a study, for a reader."""
     require_reader(user)
@@ -304,8 +312,11 @@ def own_read_for(user: Viewer, pk: uuid.UUID) -> Read:
 
 
 def replies_of(user: Viewer) -> QuerySet[Reply]:
-    """What readers answered to the user's teams (rule D13); administrators see those of all teams."""
-    if not isinstance(user, User):
+    """What readers answered to the user's teams (rule D13); administrators see those of all teams.
+
+    Readers see none: what another reader said of a study is not for them, in a team or not.
+    """
+    if not isinstance(user, User) or user.is_radiologist:
         return Reply.objects.none()
     replies = Reply.objects.filter(read__status=ReadStatus.SUBMITTED, read__study__status=StudyStatus.ACTIVE)
     if user.is_administrator:
@@ -315,3 +326,27 @@ def replies_of(user: Viewer) -> QuerySet[Reply]:
 
 def reply_for(user: Viewer, pk: uuid.UUID) -> Reply:
     return get_object_or_404(replies_of(user).select_related("read__study"), pk=pk)
+
+
+def answers_of(user: Viewer, study: Study) -> QuerySet[Read]:
+    """The reads that a study page shows: the current ones that are final, and one's own at once.
+
+    To readers only their own, unless they disagreed with the AI here: then they have asked for an answer.
+    """
+    if not isinstance(user, User):
+        return Read.objects.none()
+    reads = Read.objects.filter(
+        study__in=studies_of(user).filter(pk=study.pk), reader__isnull=False, status=ReadStatus.SUBMITTED
+    )
+    ended = timezone.now() - timedelta(seconds=settings.UNDO_READ_S)
+    final = Q(created_at__lte=ended)
+    if user.is_radiologist:
+        answered = ReviewRequest.objects.filter(by=user, study=study, status=ReviewStatus.ANSWERED)
+        final &= Q(study__in=answered.values("study"))
+    return reads.filter(Q(reader=user) | final)
+
+
+def own_review_request_for(user: Viewer, pk: uuid.UUID) -> ReviewRequest:
+    """Only who said it takes it back."""
+    found = ReviewRequest.objects.filter(study__in=studies_of(user)).select_related("study")
+    return get_object_or_404(found, pk=pk, by=user.pk)

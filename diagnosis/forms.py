@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib.auth.validators import UnicodeUsernameValidator
@@ -11,10 +12,10 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from diagnosis import access, texts
-from diagnosis.models import Source, Team, User
-from diagnosis.selectors import EVERY, Filters, ReadFilters, readers
-from diagnosis.states import Finding, PatientOrigin, ReadStatus, Role, Scope, choices
+from diagnosis import texts
+from diagnosis.models import Checkpoint, Source, Team, User
+from diagnosis.selectors import CaseFilters, Filters
+from diagnosis.states import Finding, PatientOrigin, Role, Scope, Shelf, choices
 
 SHOW = [
     ("", "All results"),
@@ -61,13 +62,79 @@ class FilterForm(forms.Form):
             show=data.get("show", ""),
             team=team.pk if team else None,
             source=source.pk if source else None,
-            since=_midnight(since) if since else None,
-            until=_midnight(until + timedelta(days=1)) if until else None,
+            since=midnight(since) if since else None,
+            until=midnight(until + timedelta(days=1)) if until else None,
         )
 
 
-def _midnight(day: date) -> datetime:
+def midnight(day: date) -> datetime:
+    """When a day begins here."""
     return timezone.make_aware(datetime.combine(day, time.min))
+
+
+class WorklistForm(forms.Form):
+    """The worklist's filters; what would unblind a reader is asked of administrators alone (rule D1)."""
+
+    show = forms.ChoiceField(required=False, choices=[(shelf, shelf) for shelf in texts.worklist.SHELVES])
+    tier = forms.TypedChoiceField(
+        required=False, choices=[(tier, name) for tier, name in texts.reading.TIERS.items()], coerce=int
+    )
+    search = forms.CharField(required=False, max_length=40, label="Study number or pseudonym")
+    unread = forms.BooleanField(required=False, label="Not read by me")
+    since = DayField(required=False, label="Received from")
+    until = DayField(required=False, label="Received to")
+    source = forms.ModelChoiceField(
+        required=False, queryset=Source.objects.order_by("name"), label="Source", empty_label="All sources"
+    )
+    label = forms.ChoiceField(required=False, choices=texts.worklist.LABELS, label="Label")
+    checkpoint = forms.ModelChoiceField(
+        required=False,
+        queryset=Checkpoint.objects.order_by("-registered_at"),
+        label="Checkpoint",
+        empty_label="All checkpoints",
+    )
+
+    def __init__(self, data: Any, *, user: Any) -> None:
+        super().__init__(data)
+        self.is_administrator = isinstance(user, User) and user.is_administrator
+        for name in () if self.is_administrator else ("source", "label", "checkpoint"):
+            del self.fields[name]
+
+    def clean_show(self) -> str:
+        show: str = self.cleaned_data["show"]
+        return show if self.is_administrator or show != Shelf.OFF else Shelf.WAITING
+
+    def filters(self) -> CaseFilters:
+        """Call after `is_valid()`; fields that were wrong count as empty."""
+        data = getattr(self, "cleaned_data", {})
+        since, until, tier = data.get("since"), data.get("until"), data.get("tier")
+        source, checkpoint = data.get("source"), data.get("checkpoint")
+        return CaseFilters(
+            shelf=data.get("show", ""),
+            tier=tier if isinstance(tier, int) else None,
+            search=data.get("search", "").strip(),
+            is_unread=bool(data.get("unread")),
+            since=midnight(since) if since else None,
+            until=midnight(until + timedelta(days=1)) if until else None,
+            source=source.pk if source else None,
+            label=data.get("label", ""),
+            checkpoint=checkpoint.pk if checkpoint else None,
+        )
+
+    @staticmethod
+    def query_of_shelf(shelf: str) -> str:
+        return urlencode({"show": shelf} if shelf else {})
+
+    def query(self, **other: Any) -> str:
+        """As an address carries it, without what was wrong; `other` values stand instead."""
+        data = {name: self.data.get(name, "") for name in self.fields if name not in self.errors}
+        return urlencode({name: value for name, value in (data | other).items() if value not in ("", None)})
+
+
+class FilterNameForm(forms.Form):
+    name = forms.CharField(
+        max_length=60, label="Name", error_messages={"required": "Give these filters a name."}
+    )
 
 
 class UploadForm(forms.Form):
@@ -150,6 +217,17 @@ class DecisionForm(ReasonForm):
     is_same = forms.TypedChoiceField(
         choices=[("same", "Same person"), ("other", "Another person")], coerce=lambda value: value == "same"
     )
+
+
+# --- doubts ---
+
+
+class DisagreementForm(forms.Form):
+    """What somebody disagrees with; `prediction` is the one that was on the screen."""
+
+    # `services.reviews` says how long it may be.
+    text = forms.CharField(required=False, label=texts.reviews.DISAGREE_MEANS, widget=forms.Textarea)
+    prediction = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
 
 # --- people ---
@@ -292,71 +370,3 @@ class TokenForm(forms.Form):
         self.fields["days"].validators.append(MaxValueValidator(max_days))
         self.fields["days"].widget.attrs["max"] = max_days
         self.fields["days"].help_text = f"at most {max_days}"
-
-
-# --- reads ---
-
-BLINDED = [("", "Blinded or not"), ("yes", "Blinded"), ("no", "Not blinded")]
-STANDING = [("", "Reads that stand"), (ReadStatus.SUPERSEDED, "Replaced reads"), (EVERY, "All reads")]
-
-
-class ReadFilterForm(forms.Form):
-    """The filters of the list of reads and of its exports. Who may not see a thing is not offered its filter."""
-
-    reader = forms.ModelChoiceField(
-        required=False,
-        queryset=User.objects.none(),
-        label="Reader",
-        empty_label="All readers",
-        to_field_name="reader_number",
-    )
-    answer = forms.ChoiceField(
-        required=False, choices=[("", "All answers"), *texts.reading.ANSWERS.items()], label="Answer"
-    )
-    label = forms.ChoiceField(
-        required=False, choices=[("", "All classes"), *texts.exports.CLASSES.items()], label="Class"
-    )
-    blinded = forms.ChoiceField(required=False, choices=BLINDED, label="Blinded")
-    status = forms.ChoiceField(required=False, choices=STANDING, label="Status")
-    source = forms.ModelChoiceField(
-        required=False,
-        queryset=Source.objects.none(),
-        label="Source",
-        empty_label="All sources",
-        to_field_name="slug",
-    )
-    since = DayField(required=False, label="Read from")
-    until = DayField(required=False, label="to")
-
-    def __init__(self, data: Any = None, *, user: access.Viewer) -> None:
-        super().__init__(data)
-        sees_all = access.sees_all_studies(user)
-        if isinstance(user, User) and user.is_administrator:
-            self.fields["reader"].queryset = readers()  # type: ignore[attr-defined]
-            # As others know them (rule D14).
-            self.fields["reader"].label_from_instance = lambda reader: reader.reader_name  # type: ignore[attr-defined]
-        else:
-            del self.fields["reader"]
-        if sees_all:
-            self.fields["source"].queryset = Source.objects.order_by("name")  # type: ignore[attr-defined]
-        else:
-            del self.fields["source"], self.fields["status"]
-
-    def filters(self) -> ReadFilters:
-        """Call after `is_valid()`; fields that were wrong count as empty."""
-        data = getattr(self, "cleaned_data", {})
-        reader, source, since, until = (data.get(name) for name in ("reader", "source", "since", "until"))
-        return ReadFilters(
-            reader=reader.reader_number if reader else None,
-            source=source.slug if source else "",
-            blinded={"yes": True, "no": False}.get(data.get("blinded", "")),
-            since=_midnight(since) if since else None,
-            until=_midnight(until + timedelta(days=1)) if until else None,
-            **{name: data.get(name, "") for name in ("answer", "label", "status")},
-        )
-
-
-class FindingTermForm(forms.Form):
-    name = forms.CharField(
-        max_length=80, label="Finding", widget=forms.TextInput(attrs={"autocomplete": "off"})
-    )

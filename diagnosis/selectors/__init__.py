@@ -27,7 +27,8 @@ from diagnosis.selectors.people import (
     user_state,
     users,
 )
-from diagnosis.selectors.reading import FilmToRead, films_to_read, own_read, terms_to_tick
+from diagnosis.selectors.priors import Prior, date_words, priors_of
+from diagnosis.selectors.reading import FilmToRead, films_to_read, n_own_today, own_read, terms_to_tick
 from diagnosis.selectors.reads import (
     CHUNK,
     EVERY,
@@ -50,6 +51,15 @@ from diagnosis.selectors.reads import (
     term_names,
     with_rows,
 )
+from diagnosis.selectors.replies import (
+    Answers,
+    Doubts,
+    ReaderAnswer,
+    answers,
+    doubts,
+    n_unopened,
+    reader_answers,
+)
 from diagnosis.selectors.results import (
     DamagedCursorError,
     Outcome,
@@ -61,6 +71,7 @@ from diagnosis.selectors.results import (
     results_page,
     status_of,
 )
+from diagnosis.selectors.spacing import Spacing, spacing_of
 from diagnosis.selectors.studies import (
     PAGE_SIZE,
     FilmState,
@@ -80,14 +91,36 @@ from diagnosis.selectors.studies import (
 from diagnosis.selectors.system import DAY, System, percentile, system
 from diagnosis.selectors.terms import finding_terms, term_history
 from diagnosis.selectors.uploads import UploadState, recent_batches, upload_state, uploads_of
+from diagnosis.selectors.worklist import (
+    CASES_A_PAGE,
+    CaseCounts,
+    CaseFilters,
+    CasePage,
+    CaseRow,
+    cases_by_study,
+    cases_on_shelf,
+    cases_sought,
+    has_cases,
+    n_read_today,
+    saved_filters,
+    worklist_counts,
+    worklist_page,
+)
 
 __all__ = [
+    "CASES_A_PAGE",
     "CHUNK",
     "DAY",
     "EVERY",
-    "READS_ON_A_PAGE",
     "PAGE_SIZE",
+    "READS_ON_A_PAGE",
+    "Answers",
+    "CaseCounts",
+    "CaseFilters",
+    "CasePage",
+    "CaseRow",
     "DamagedCursorError",
+    "Doubts",
     "FilmState",
     "FilmToRead",
     "Filters",
@@ -96,11 +129,14 @@ __all__ = [
     "MarkedFilm",
     "Outcome",
     "Page",
+    "Prior",
     "ReadFilters",
     "ReadState",
     "ReadSummary",
+    "ReaderAnswer",
     "ReadsPage",
     "Result",
+    "Spacing",
     "StudyLabel",
     "StudyState",
     "System",
@@ -108,15 +144,22 @@ __all__ = [
     "UserState",
     "Users",
     "Wanted",
+    "answers",
     "at_site_prevalence",
     "batch_outcomes",
     "box_of",
+    "cases_by_study",
+    "cases_on_shelf",
+    "cases_sought",
     "cursor_of",
+    "date_words",
+    "doubts",
     "failed_sign_ins",
     "film_state",
     "films_to_read",
     "finding_terms",
     "grounds_of",
+    "has_cases",
     "has_users",
     "held_true",
     "history",
@@ -125,6 +168,9 @@ __all__ = [
     "link_ends_at",
     "locked_until",
     "locks",
+    "n_own_today",
+    "n_read_today",
+    "n_unopened",
     "n_unread",
     "narrowed",
     "notices",
@@ -134,8 +180,10 @@ __all__ = [
     "parsed_cursor",
     "patient_change",
     "percentile",
+    "priors_of",
     "read_for_page",
     "read_summary",
+    "reader_answers",
     "readers",
     "reads",
     "reads_for_program",
@@ -143,6 +191,8 @@ __all__ = [
     "recent_batches",
     "result_of",
     "results_page",
+    "saved_filters",
+    "spacing_of",
     "status_of",
     "stopped_uploads",
     "studies_by_key",
@@ -164,4 +214,6 @@ __all__ = [
     "with_rows",
     "withdrawn_studies",
     "without_patient",
+    "worklist_counts",
+    "worklist_page",
 ]

@@ -146,17 +146,25 @@ def narrowed(studies: QuerySet[Study], filters: Filters) -> QuerySet[Study]:
 
 def matching(search: str) -> Q:
     """A study number (or its beginning, or 'Study' before it) or a pseudonym, with or without its dashes."""
-    word = search.upper().replace("-", "").replace(" ", "").removeprefix("STUDY")
+    return pseudonym_start(search) | number_range(search)
+
+
+def pseudonym_start(search: str) -> Q:
+    word = _word(search)
     grouped = f"{word[:4]}-{word[4:8]}-{word[8:]}".rstrip("-")
-    found = Q(patient__pseudonym__startswith=grouped) if word else Q(pk=None)
-    return found | number_range(word)
+    return Q(patient__pseudonym__startswith=grouped) if word else Q(pk=None)
 
 
-def number_range(word: str) -> Q:
+def number_range(search: str) -> Q:
     """Study numbers are the first digits of the key, so a search for one is a range of keys."""
+    word = _word(search)
     if not word or len(word) > 8 or any(character not in "0123456789ABCDEF" for character in word):
         return Q(pk=None)
     return Q(pk__gte=uuid.UUID(hex=word.ljust(32, "0")), pk__lte=uuid.UUID(hex=word.ljust(32, "F")))
+
+
+def _word(search: str) -> str:
+    return search.upper().replace("-", "").replace(" ", "").removeprefix("STUDY")
 
 
 def showing(studies: QuerySet[Study], show: str) -> QuerySet[Study]:

@@ -10,7 +10,8 @@ from django.db.models import QuerySet
 
 from diagnosis import access
 from diagnosis.models import Case, Draft, User
-from diagnosis.services import claims, drafts
+from diagnosis.services import claims, drafts, filters, sessions
+from diagnosis.states import SessionStatus
 
 
 @dataclass(frozen=True)
@@ -62,5 +63,7 @@ def _turns(skipped: Collection[UUID], leaving: UUID | None) -> list[set[UUID]]:
 
 
 def _cases(by: User) -> QuerySet[Case]:
-    """Those of the session that is running, else all."""
-    return access.cases_of(by)
+    """Those that the running session was started with, else all."""
+    session = sessions.current(by)
+    query = session.query if session and session.status == SessionStatus.RUNNING else ""
+    return filters.cases_of(query, by=by) if query else access.cases_of(by)

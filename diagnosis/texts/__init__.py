@@ -1,6 +1,6 @@
 """Every sentence that people read, one module a kind. Re-exports, nothing else."""
 
-from diagnosis.texts import exports, reading, reference, terms
+from diagnosis.texts import exports, priors, reading, reference, reviews, terms, worklist
 from diagnosis.texts.findings import (
     FILM_AS_SENT,
     FILM_WIDTH_CM,
@@ -315,10 +315,12 @@ __all__ = [
     "not_assessed",
     "notice_mail",
     "on_request",
+    "priors",
     "reading",
     "reference",
     "remarks",
     "requests_limited",
+    "reviews",
     "run_done",
     "score",
     "team_deleted",
@@ -327,4 +329,5 @@ __all__ = [
     "upload_stopped",
     "view_words",
     "without_result",
+    "worklist",
 ]

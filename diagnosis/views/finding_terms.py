@@ -9,8 +9,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from diagnosis import access, selectors, texts
-from diagnosis.forms import FindingTermForm
 from diagnosis.models import FindingTerm, User
+from diagnosis.read_forms import FindingTermForm
 from diagnosis.services import terms
 from diagnosis.services.terms import TermError
 

@@ -12,8 +12,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from diagnosis import access, renditions, selectors, texts
-from diagnosis.forms import ReadFilterForm
 from diagnosis.models import User
+from diagnosis.read_forms import ReadFilterForm
 from diagnosis.selectors import ReadFilters
 from diagnosis.services import read_exports, read_schema
 from diagnosis.services.read_exports import Extent

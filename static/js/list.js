@@ -15,7 +15,7 @@ addEventListener("keydown", (event) => {
 function next() { move(1); }
 function previous() { move(-1); }
 function search() { document.querySelector("[data-search]")?.focus(); }
-function upload() { document.querySelector(".bar__nav a:nth-child(2)")?.click(); }
+function upload() { document.querySelector("[data-uploads]")?.click(); }
 
 // Private
 function move(step) {

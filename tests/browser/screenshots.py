@@ -17,11 +17,14 @@ from tests import xrays, zips
 from tests.browser import stage
 from tests.browser.chromium import launch, signed_in
 from tests.browser.site import running_site
+from tests.browser.test_accessibility import OTHER_VERSION
 from tests.sites import Site
 
 TABLE = b"file,patient\nchest-pa.jpg,4711\nward-7.png,4712\nnight.png,4713\n"
 SIZES = {"desk": (1440, 900), "phone": (390, 844)}
 WALL = {"wall": (3840, 2160)}
+ROOM = {**SIZES, "room": (2560, 1440)}
+READING_ROOM = {**SIZES, "wide": (2560, 1440)}
 THEMES = ("dark", "light")
 
 
@@ -92,11 +95,13 @@ def take_all(camera: Camera) -> None:
         take_states(camera, page)
         take_identity(camera, page)
         take_reads(camera, page)
+    take_reading(camera)
     take_uploads(camera)
     take_lists(camera)
     take_programs(camera)
     camera.take("system", "/system/", role="administrator")
     take_people(camera)
+    take_worklist(camera)
     camera.take("not-allowed", "/system/")
     camera.take("not-found", "/studies/00000000-0000-4000-8000-000000000000/")
 
@@ -232,6 +237,76 @@ def take_reads(camera: Camera, page: Page) -> None:
     )  # fmt: skip
 
 
+def take_reading(camera: Camera) -> None:
+    if not "reading".startswith(camera.only[:7]):
+        return
+    with camera.browser.new_context(base_url=camera.site.url) as context:
+        context.add_cookies(camera.cookies_of("clinician"))
+        page = context.new_page()
+        film = stage.picture(
+            "room.dcm", seed=640, width=1600, height=1800, PatientID="ROOM-1", **stage.WINDOWS
+        )
+        cases = [stage.sent(page, film).split("/")[2], *stage.cases(page, 1)]
+        held, lost = stage.held_case(camera.site, page), stage.lost_case(camera.site, page)
+    for name, study, prepare in (
+        ("", cases[0], with_answer),
+        ("-cannot", cases[1], with_cannot),
+        ("-keys", cases[0], with_all_keys),
+        ("-merge", cases[0], with_two_versions),
+        ("-next", cases[1], with_next),
+        ("-held", held, at_case),
+        ("-lost", lost, at_case),
+    ):
+        options = {"role": "radiologist", "prepare": prepare, "sizes": ROOM}
+        camera.take(f"reading{name}", f"/cases/{study}/", **options)
+    stage.nothing_left(camera.site, cases[1])
+    camera.take("reading-over", f"/cases/{cases[1]}/", role="radiologist", prepare=skip, sizes=ROOM)
+    camera.take("reading-own-keys", "/account/reading-keys/", role="radiologist")
+
+
+def at_case(page: Page) -> None:
+    page.wait_for_selector("#case[data-displayed=true]")
+
+
+def with_answer(page: Page) -> None:
+    is_ready(page)
+    for key in ("2", "7", "f", "Space"):
+        page.keyboard.press(key)
+    page.locator("[data-stage]").focus()
+    page.wait_for_selector("[data-status][data-state=saved]:not(:empty)")
+
+
+def with_cannot(page: Page) -> None:
+    at_case(page)
+    page.keyboard.press("5")
+
+
+def with_all_keys(page: Page) -> None:
+    at_case(page)
+    page.keyboard.press("?")
+
+
+def with_two_versions(page: Page) -> None:
+    at_case(page)
+    page.evaluate(OTHER_VERSION)
+
+
+def with_next(page: Page) -> None:
+    """The next case, with the bar that takes the last read back."""
+    at_case(page)
+    page.keyboard.press("4")
+    page.wait_for_timeout(1100)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-undo-bar]")
+    page.wait_for_selector("#case[data-displayed=true]")
+
+
+def skip(page: Page) -> None:
+    at_case(page)
+    page.keyboard.press("n")
+    page.wait_for_selector(".over")
+
+
 def take_uploads(camera: Camera) -> None:
     camera.take("upload", "/uploads/")
     camera.take("upload-outcomes", "/uploads/", prepare=send_several)
@@ -243,6 +318,51 @@ def take_lists(camera: Camera) -> None:
     camera.take("list-menu", "/studies/", prepare=lambda page: page.click("details.menu summary"))
     camera.take("list-keys", "/studies/", prepare=lambda page: page.keyboard.press("?"))
     camera.take("list-no-match", "/studies/?search=nothing")
+
+
+def take_worklist(camera: Camera) -> None:
+    """Readers and administrators look at the same list with other eyes."""
+    camera.take("worklist-empty", "/worklist/", role="radiologist")
+    pseudonym, studies = stage.cases_of_one_patient(camera.site, 24, hours=3)
+    for study in studies[1:6:2]:
+        stage.claimed_by_another(camera.site, study)
+    for study in studies[-2:]:
+        stage.doubted(camera.site, study)
+    camera.take("worklist", "/worklist/", role="radiologist", sizes=READING_ROOM)
+    camera.take("worklist-kept", "/worklist/", role="administrator", sizes=READING_ROOM)
+    camera.take("worklist-chosen", "/worklist/", role="administrator", prepare=ask_to_take_off)
+    camera.take(
+        "worklist-keys", "/worklist/", role="radiologist", prepare=lambda page: page.keyboard.press("?")
+    )
+    camera.take("worklist-no-match", "/worklist/?tier=2", role="radiologist")
+    camera.take(
+        "worklist-saved", f"/worklist/?search={pseudonym[:4]}", role="radiologist", prepare=save_filter
+    )
+    camera.take("worklist-session", "/worklist/", role="radiologist", prepare=begin_session)
+
+
+def ask_to_take_off(page: Page) -> None:
+    for key in "jxjjx":
+        page.keyboard.press(key)
+    page.get_by_role("button", name="Take off the list").click()
+    page.get_by_role("dialog").wait_for()
+
+
+def save_filter(page: Page) -> None:
+    if page.get_by_text("Save these filters").count():
+        page.get_by_text("Save these filters").click()
+        page.get_by_placeholder("e.g. Night shift").fill("Night shift")
+        page.get_by_role("button", name="Save", exact=True).click()
+        page.get_by_text("Saved as").wait_for()
+    else:
+        page.locator(".saved__more").first.click()
+
+
+def begin_session(page: Page) -> None:
+    if page.get_by_role("button", name="Start").count():
+        page.get_by_role("button", name="Start").click()
+        page.wait_for_url("**/cases/*/")
+        page.goto("/worklist/")
 
 
 def check(page: Page, number: str) -> None:

@@ -19,6 +19,11 @@ SIZES = ({"width": 1440, "height": 900}, {"width": 390, "height": 844})
 ALL_RULES = {"resultTypes": ["violations"], "preload": False}
 # The themes differ in colours alone.
 COLOURS = {**ALL_RULES, "runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+OTHER_VERSION = """() => {
+  const { sitting } = document.getElementById("case").room;
+  const other = { answer: "normal", findings: ["nodule"], comment: "A nodule?", saved_at: "2026-03-03T14:32:00Z" };
+  sitting.draft.conflict({ ...sitting.opinion, ...other, version: sitting.draft.version + 1 });
+}"""
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 
 
@@ -142,6 +147,41 @@ def answers(page: Page) -> None:
         summary.click()
 
 
+def at_case(page: Page) -> None:
+    expect(page.locator("#case[data-displayed=true]")).to_be_attached()
+
+
+def cannot(page: Page) -> None:
+    at_case(page)
+    page.keyboard.press("5")
+    page.keyboard.press("Enter")
+
+
+def all_keys(page: Page) -> None:
+    at_case(page)
+    keys(page)
+
+
+def two_versions(page: Page) -> None:
+    """What the dialog shows when another window has saved something else."""
+    at_case(page)
+    page.keyboard.press("1")
+    page.evaluate(OTHER_VERSION)
+    expect(page.locator("#merge")).to_be_visible()
+
+
+def choose(page: Page) -> None:
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(page.locator(".bulk__n")).to_have_text("1 chosen")
+
+
+def ask_to_take_off(page: Page) -> None:
+    choose(page)
+    page.get_by_role("button", name="Take off the list").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
 PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "sign-in": (None, "/sign-in/", nothing),
     "sign-in refused": (None, "/sign-in/", refused),
@@ -199,6 +239,18 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "reads, wrong filter": ("administrator", "/reads/?answer=nonsense", nothing),
     "read": ("administrator", "read", nothing),
     "finding terms": ("administrator", "/finding-terms/", change_term),
+    "reading": ("radiologist", "case", at_case),
+    "reading, cannot assess": ("radiologist", "case", cannot),
+    "reading with keys": ("radiologist", "case", all_keys),
+    "reading, two versions": ("radiologist", "case", two_versions),
+    "reading, held by another": ("radiologist", "held case", at_case),
+    "reading, film gone": ("radiologist", "lost case", at_case),
+    "reading keys": ("radiologist", "/account/reading-keys/", nothing),
+    "worklist of a reader": ("radiologist", "worklist", nothing),
+    "worklist of an administrator": ("administrator", "worklist", choose),
+    "worklist, keys": ("radiologist", "worklist", keys),
+    "worklist, no match": ("radiologist", "/worklist/?search=nothing", nothing),
+    "worklist, taking off": ("administrator", "worklist", ask_to_take_off),
     "not allowed": ("clinician", "/system/", nothing),
     "not found": ("clinician", f"/studies/{NOWHERE}/", nothing),
 }
@@ -218,8 +270,14 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
         known["left out"] = stage.left_out_study(filled, page)
         known["on request"] = stage.asked_study(filled, page)
         known["read"] = stage.read(filled, page)
+        known["case"] = f"/cases/{stage.cases(page, 1)[0]}/"
+        known["held case"] = f"/cases/{stage.held_case(filled, page)}/"
+        known["lost case"] = f"/cases/{stage.lost_case(filled, page)}/"
         own, known["withdrawn"] = stage.own_study(page), stage.withdrawn_study(page)
     stage.to_settle(filled)
+    pseudonym, cases = stage.cases_of_one_patient(filled, 4)
+    stage.claimed_by_another(filled, cases[0])
+    known["worklist"] = f"/worklist/?search={pseudonym}"
     known |= {"own": own, "own withdrawal": f"{own}withdrawal/", "own patient": f"{own}patient/"}
     return {**known, "to settle": "/identity/", "failed": stage.failed_study(filled)}
 
@@ -323,7 +381,19 @@ FOCUSED = """() => {
 
 
 @pytest.mark.parametrize(
-    "name", ["sign-in", "upload", "list", "study above", "print", "tokens", "system", "user", "notices"]
+    "name",
+    [
+        "sign-in",
+        "upload",
+        "list",
+        "study above",
+        "print",
+        "tokens",
+        "system",
+        "user",
+        "notices",
+        "worklist of an administrator",
+    ],
 )
 def test_tab_reaches_everything_with_a_visible_focus(page_as, addresses, name):
     role, address, prepare = PAGES[name]

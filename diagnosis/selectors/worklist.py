@@ -1,0 +1,231 @@
+"""The worklist: narrowed, counted, in the order of reading. A reader gets nothing that the AI said (D1, D2)."""
+
+from __future__ import annotations
+
+import struct
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.core import signing
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet, prefetch_related_objects
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from diagnosis import access
+from diagnosis.models import Case, Draft, Instance, Read, SavedFilter, Series, Study, User
+from diagnosis.selectors.results import DamagedCursorError
+from diagnosis.selectors.studies import number_range, pseudonym_start
+from diagnosis.states import CaseStatus, ReadStatus, Shelf
+
+CASES_A_PAGE = 50
+ORDER = ("tier", "-priority", "pk")
+SALT = "worklist"
+PLACE = ">Bd16s"
+NO_LABEL = "none"
+MOST_FOUND = 50
+
+
+@dataclass(frozen=True)
+class CaseFilters:
+    """What the worklist is narrowed to; empty means all. Source, label and checkpoint are for administrators."""
+
+    shelf: str = Shelf.WAITING
+    tier: int | None = None
+    search: str = ""
+    is_unread: bool = False
+    since: datetime | None = None
+    until: datetime | None = None
+    source: int | None = None
+    label: str = ""
+    checkpoint: uuid.UUID | None = None
+
+    @property
+    def is_set(self) -> bool:
+        """Whether it is narrowed within its shelf."""
+        return self.tier is not None or any(
+            (self.search, self.is_unread, self.since, self.until, self.source, self.label, self.checkpoint)
+        )
+
+
+@dataclass(frozen=True)
+class CaseRow:
+    """A case as the list shows it to one user: its first film, and what that user has to do with it."""
+
+    case: Case
+    films: list[Instance] = field(default_factory=list)
+
+    @property
+    def film(self) -> Instance | None:
+        """The first that came: which of several scores highest would say something of the score."""
+        return next(iter(self.films), None)
+
+    @property
+    def views(self) -> list[str]:
+        return list(dict.fromkeys(film.view for film in self.films if film.view))
+
+
+@dataclass(frozen=True)
+class CasePage:
+    rows: list[CaseRow]
+    following: str = ""
+
+
+@dataclass(frozen=True)
+class CaseCounts:
+    """How many cases each shelf and each tier holds, under the other filters."""
+
+    waiting: int = 0
+    mine: int = 0
+    done: int = 0
+    off: int = 0
+    tiers: dict[int, int] = field(default_factory=dict)
+
+
+# --- which cases ---
+
+
+def cases_sought(user: access.Viewer, filters: CaseFilters) -> QuerySet[Case]:
+    """What the filters leave, on whatever shelf it stands. What would unblind a reader is not asked for one (D1)."""
+    asked: dict[str, Any] = {"received_at__gte": filters.since, "received_at__lt": filters.until}
+    if isinstance(user, User) and user.is_administrator:
+        asked |= {"source": filters.source, "checkpoint": filters.checkpoint}
+        asked |= {"label": "" if filters.label == NO_LABEL else filters.label or None}
+    cases = access.cases_of(user).filter(
+        **{name: value for name, value in asked.items() if value is not None}
+    )
+    if filters.search:
+        cases = cases.filter(study__in=_named(filters.search))
+    return cases.filter(~_read_by(user)) if filters.is_unread else cases
+
+
+def cases_on_shelf(user: access.Viewer, filters: CaseFilters) -> QuerySet[Case]:
+    cases = cases_sought(user, filters)
+    if filters.shelf == Shelf.MINE:
+        return cases.filter(study__in=_touched_by(user))
+    if filters.shelf == Shelf.OFF and not (isinstance(user, User) and user.is_administrator):
+        return cases.none()
+    status = {Shelf.DONE: CaseStatus.DONE, Shelf.OFF: CaseStatus.OFF}.get(filters.shelf, CaseStatus.OPEN)
+    cases = cases.filter(status=status)
+    return cases.filter(tier=filters.tier) if filters.tier is not None else cases
+
+
+def _named(search: str) -> QuerySet[Any, Any]:
+    """Study number or pseudonym, or the beginning of one. Two questions, each of which an index answers."""
+    by_number = Study.objects.filter(number_range(search)).values("pk")
+    return by_number.union(Study.objects.filter(pseudonym_start(search)).values("pk"))
+
+
+def _read_by(user: access.Viewer) -> Exists:
+    reads = Read.objects.filter(study=OuterRef("study"), reader=user.pk, status=ReadStatus.SUBMITTED)
+    return Exists(reads)
+
+
+def _touched_by(user: access.Viewer) -> QuerySet[Any, Any]:
+    """Studies that a reader has open, has a draft of, or has read."""
+    held = Case.objects.filter(claimed_by=user.pk, claim_until__gt=timezone.now())
+    read = Read.objects.filter(reader=user.pk, status=ReadStatus.SUBMITTED)
+    drafts = Draft.objects.filter(reader=user.pk)
+    return held.values("study").union(read.values("study"), drafts.values("study"))
+
+
+# --- a page of them ---
+
+
+def worklist_page(user: access.Viewer, filters: CaseFilters, *, cursor: str = "") -> CasePage:
+    """In the order of reading, after `cursor`. Raises DamagedCursorError."""
+    cases = _for_rows(user, cases_on_shelf(user, filters))
+    found = _after(cases, opened(cursor)) if cursor else list(cases[: CASES_A_PAGE + 1])
+    following = closed(found[CASES_A_PAGE - 1]) if len(found) > CASES_A_PAGE else ""
+    return CasePage(_rows(found[:CASES_A_PAGE]), following)
+
+
+def cases_by_study(user: access.Viewer, keys: Iterable[str]) -> list[CaseRow]:
+    """The cases of these studies that the user may see, in the order of reading."""
+    studies = [uuid.UUID(hex=key) for key in keys][:MOST_FOUND]
+    return _rows(list(_for_rows(user, access.cases_of(user).filter(study__in=studies))))
+
+
+def _for_rows(user: access.Viewer, cases: QuerySet[Case]) -> QuerySet[Any]:
+    drafts = Draft.objects.filter(study=OuterRef("study"), reader=user.pk)
+    shown = cases.select_related("study__patient", "source", "claimed_by").defer("study__uid_hash")
+    return shown.annotate(has_draft=Exists(drafts), is_read=_read_by(user)).order_by(*ORDER)
+
+
+def _rows(cases: Sequence[Case]) -> list[CaseRow]:
+    films = Instance.objects.only("series", "view", "created_at")
+    series = Series.objects.only("study").prefetch_related(Prefetch("instances", queryset=films))
+    prefetch_related_objects(cases, Prefetch("study__series", queryset=series))
+    return [CaseRow(case, _films(case.study)) for case in cases]
+
+
+def _films(study: Study) -> list[Instance]:
+    films = [film for series in study.series.all() for film in series.instances.all()]
+    return sorted(films, key=lambda film: (film.created_at, film.pk))
+
+
+def _after(cases: QuerySet[Any], place: tuple[int, float, uuid.UUID]) -> list[Case]:
+    """First the rest of the tier, then what is below it: each is one range of the index, however deep the page."""
+    tier, priority, pk = place
+    rest = cases.filter(tier=tier, priority__lte=priority).filter(Q(priority__lt=priority) | Q(pk__gt=pk))
+    found = list(rest[: CASES_A_PAGE + 1])
+    return found + list(cases.filter(tier__gt=tier)[: CASES_A_PAGE + 1 - len(found)])
+
+
+def closed(case: Case) -> str:
+    """Where the next page begins, signed, and so that nobody can read the priority in it (D2)."""
+    place = struct.pack(PLACE, case.tier, case.priority, case.pk.bytes)
+    nonce = salted_hmac(SALT, place, algorithm="sha256").digest()[:8]
+    return signing.dumps([nonce.hex(), _masked(place, nonce).hex()], salt=SALT)
+
+
+def opened(cursor: str) -> tuple[int, float, uuid.UUID]:
+    try:
+        nonce, masked = (bytes.fromhex(part) for part in signing.loads(cursor, salt=SALT))
+    except (signing.BadSignature, ValueError) as error:
+        raise DamagedCursorError(str(error)) from error
+    tier, priority, pk = struct.unpack(PLACE, _masked(masked, nonce))
+    return tier, priority, uuid.UUID(bytes=pk)
+
+
+def _masked(place: bytes, nonce: bytes) -> bytes:
+    """Each place has a mask of its own, as long as the hash that it comes from."""
+    mask = salted_hmac(f"{SALT}.mask", nonce, algorithm="sha256").digest()
+    return bytes(one ^ other for one, other in zip(place, mask, strict=False))
+
+
+# --- how many ---
+
+
+def worklist_counts(user: access.Viewer, filters: CaseFilters) -> CaseCounts:
+    """Under all filters but shelf and tier, so that one sees where something is."""
+    cases = cases_sought(user, filters)
+    counted = cases.order_by().values_list("status", "tier").annotate(n=Count("pk"))
+    by_status: dict[str, dict[int, int]] = {}
+    for status, tier, n in counted:
+        by_status.setdefault(status, {})[tier] = n
+    totals = {status: sum(tiers.values()) for status, tiers in by_status.items()}
+    return CaseCounts(
+        waiting=totals.get(CaseStatus.OPEN, 0),
+        mine=cases.filter(study__in=_touched_by(user)).count(),
+        done=totals.get(CaseStatus.DONE, 0),
+        off=totals.get(CaseStatus.OFF, 0),
+        tiers=dict(sorted(by_status.get(CaseStatus.OPEN, {}).items())),
+    )
+
+
+def n_read_today() -> int:
+    """Studies that readers of this site have read since midnight."""
+    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    reads = Read.objects.filter(reader__isnull=False, created_at__gte=midnight)
+    return reads.exclude(status=ReadStatus.TAKEN_BACK).values("study").distinct().count()
+
+
+def has_cases(user: access.Viewer) -> bool:
+    return access.cases_of(user).exists()
+
+
+def saved_filters(user: User) -> list[SavedFilter]:
+    return list(SavedFilter.objects.filter(user=user))
