@@ -23,6 +23,7 @@ from diagnosis.models import (
     Case,
     Draft,
     Event,
+    FindingTerm,
     IdentityConflict,
     Instance,
     Notice,
@@ -290,6 +291,18 @@ def reads_of(user: Viewer) -> QuerySet[Read]:
         return reads.filter(reader=user)
     ended = timezone.now() - timedelta(seconds=settings.UNDO_READ_S)
     return reads.filter(status=ReadStatus.SUBMITTED, created_at__lte=ended)
+
+
+def read_for(user: Viewer, pk: uuid.UUID) -> Read:
+    """One that the user may look at."""
+    related = ("reader", "session", "study__patient", "study__team", "study__source")
+    return get_object_or_404(reads_of(user).select_related(*related), pk=pk)
+
+
+def term_for(user: Viewer, pk: int) -> FindingTerm:
+    """A finding of the list that administrators keep."""
+    require_administrator(user)
+    return get_object_or_404(FindingTerm, pk=pk)
 
 
 def own_read_for(user: Viewer, pk: uuid.UUID) -> Read:

@@ -62,12 +62,13 @@ class FilterForm(forms.Form):
             show=data.get("show", ""),
             team=team.pk if team else None,
             source=source.pk if source else None,
-            since=_midnight(since) if since else None,
-            until=_midnight(until + timedelta(days=1)) if until else None,
+            since=midnight(since) if since else None,
+            until=midnight(until + timedelta(days=1)) if until else None,
         )
 
 
-def _midnight(day: date) -> datetime:
+def midnight(day: date) -> datetime:
+    """When a day begins here."""
     return timezone.make_aware(datetime.combine(day, time.min))
 
 
@@ -113,8 +114,8 @@ class WorklistForm(forms.Form):
             tier=tier if isinstance(tier, int) else None,
             search=data.get("search", "").strip(),
             is_unread=bool(data.get("unread")),
-            since=_midnight(since) if since else None,
-            until=_midnight(until + timedelta(days=1)) if until else None,
+            since=midnight(since) if since else None,
+            until=midnight(until + timedelta(days=1)) if until else None,
             source=source.pk if source else None,
             label=data.get("label", ""),
             checkpoint=checkpoint.pk if checkpoint else None,

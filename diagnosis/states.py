@@ -276,6 +276,16 @@ class AccountChange:
     DELETED = "deleted"
 
 
+class TermChange:
+    """What the audit says happened to a finding term."""
+
+    MADE = "made"
+    NAMED = "named"
+    MOVED = "moved"
+    OFF = "off the list"
+    BACK = "on the list"
+
+
 def choices(values: type) -> list[tuple[str, str]]:
     """(value, label) pairs of a status class, for a model field."""
     found = [value for name, value in vars(values).items() if name.isupper() and isinstance(value, str)]

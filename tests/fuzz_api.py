@@ -110,7 +110,7 @@ def ask(operation: Any, *, secret: str, pk: object, examples: int, seed: int) ->
 def objects() -> dict[str, Any]:
     """One of everything that an address can name, and the secret of somebody who sees it all."""
     from diagnosis import renditions
-    from diagnosis.models import Study
+    from diagnosis.models import Region, Study
     from diagnosis.services import tokens
     from diagnosis.states import Role, Scope
     from tests import factories, xrays
@@ -125,6 +125,9 @@ def objects() -> dict[str, Any]:
     study = instance.series.study
     Study.objects.filter(pk=study.pk).update(leading=heatmap.prediction)
     upload = factories.UploadFactory(instance=instance)
+    read = factories.ReadFactory(study=study, findings=["nodule"], confidence=2, active_ms=40_000)
+    for kind, points in (("box", [[1.5, 2], [30, 40]]), ("length", [[0, 0], [3, 4]])):
+        Region.objects.create(read=read, instance=instance, kind=kind, points=points, finding="nodule")
     _, secret = tokens.make(user, name="fuzz", scopes=[Scope.READ, Scope.WRITE], days=1)
     radiologist = factories.UserFactory(role=Role.RADIOLOGIST)
     factories.AcknowledgementFactory(user=radiologist)

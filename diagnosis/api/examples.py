@@ -138,3 +138,69 @@ HEATMAP = _answer(
         "notice": texts.FOOTER,
     },
 )
+READ_ID, REGION_ID = "7e1d4c2b-9a3f-4b60-8c15-d2f0e9a7b364", "e4b8a1f6-3c5d-4029-b7e8-6a1d0f9c2b53"
+READ_VALUE: dict[str, Any] = {
+    "id": READ_ID,
+    "study": STUDY,
+    "study_number": STUDY[:8].upper(),
+    "patient": "K7QM-2X9D-5",
+    "source": None,
+    "reader": "R-07",
+    "answer": "typical",
+    "label": "covid",
+    "answer_table": 1,
+    "confidence": 3,
+    "findings": ["consolidation", "bilateral"],
+    "reason": "",
+    "comment": None,
+    "is_blinded": True,
+    "status": "submitted",
+    "supersedes": None,
+    "session": None,
+    "active_ms": 41_300,
+    "opened_at": AT,
+    "submitted_at": LATER,
+    "view": {},
+    "regions": [
+        {
+            "id": REGION_ID,
+            "instance": FILM,
+            "kind": "box",
+            "points": [[310.0, 1220.5], [870.0, 1760.0]],
+            "finding": "consolidation",
+        }
+    ],
+}
+READS = _answer("One page of reads", {"reads": [READ_VALUE], "next": None, "notice": texts.FOOTER})
+REGIONS = _answer(
+    "One box",
+    {
+        "info": {
+            "format": 1,
+            "schema": f"{SITE}/reads/schema.json",
+            "exported_at": AT,
+            "notice": texts.FOOTER,
+        },
+        "licenses": [],
+        "categories": [
+            {"id": 2, "name": "Consolidation", "code": "consolidation", "supercategory": "finding"}
+        ],
+        "annotations": [
+            {
+                "id": 1,
+                "image_id": 1,
+                "category_id": 2,
+                "bbox": [310.0, 1220.5, 560.0, 539.5],
+                "segmentation": [[310.0, 1220.5, 870.0, 1220.5, 870.0, 1760.0, 310.0, 1760.0]],
+                "area": 302_120.0,
+                "iscrowd": 0,
+                "kind": "box",
+                "region": REGION_ID,
+                "read": READ_ID,
+                "reader": "R-07",
+                "status": "submitted",
+            }
+        ],
+        "images": [{"id": 1, "width": 2048, "height": 2496, "file_name": FILM, "study": STUDY}],
+    },
+)

@@ -101,7 +101,7 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     result["info"]["description"] = DESCRIPTION
     result["info"]["license"] = {"name": "Apache-2.0"}
     result["tags"] = [
-        {"name": name} for name in ("Uploads", "Studies", "Films and heatmaps", "This document")
+        {"name": name} for name in ("Uploads", "Studies", "Films and heatmaps", "Reads", "This document")
     ]
     components = result["components"]
     components["schemas"]["Problem"] = PROBLEM
@@ -120,7 +120,7 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 def _complete_operation(path: str, operation: dict[str, Any]) -> None:
     names = {parameter["name"] for parameter in operation.get("parameters", ())}
     kinds = [*ALWAYS, *(["not-found"] if "{" in path else [])]
-    kinds += WITH_BODY if "requestBody" in operation else ["invalid"] if "limit" in names else []
+    kinds += WITH_BODY if "requestBody" in operation else ["invalid"] if names & {"limit", "since"} else []
     kinds += WITH_KEY if "Idempotency-Key" in names else []
     for response in operation["responses"].values():
         headers = response.setdefault("headers", {})

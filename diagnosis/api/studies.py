@@ -78,7 +78,7 @@ class Studies(Door):
                 {"cursor": ["This cursor is damaged. Begin again without it."]}
             ) from None
         exposures.note(request.user, [study.leading_id for study in studies])
-        following = _next_page(request, cursor)
+        following = next_page(request, cursor)
         shown = {"studies": studies, "next": following}
         answer = Response(StudyListSerializer(shown, context={"request": request}).data)
         if following:
@@ -221,7 +221,8 @@ def _found(user: access.Viewer, *, kind: str, number: str) -> tuple[list[Any], s
     return selectors.results_page(user, wanted, cursor="", size=LARGEST_PAGE)
 
 
-def _next_page(request: Request, cursor: str) -> str | None:
+def next_page(request: Request, cursor: str) -> str | None:
+    """The address of the next page, with the same filters."""
     if not cursor:
         return None
     query = {**request.query_params.dict(), "cursor": cursor}

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from diagnosis.api import assessment, documents, pictures, studies, uploads
+from diagnosis.api import assessment, documents, pictures, reads, studies, uploads
 
 urlpatterns = [
     path("api/uploads/", uploads.Uploads.as_view(), name="api-uploads"),
@@ -24,6 +24,8 @@ urlpatterns = [
         "api/predictions/<uuid:pk>/heatmap/", pictures.HeatmapValues.as_view(), name="api-prediction-heatmap"
     ),
     path("api/predictions/<uuid:pk>/overlay/", pictures.Overlay.as_view(), name="api-prediction-overlay"),
+    path("api/reads/", reads.Reads.as_view(), name="api-reads"),
+    path("api/regions/", reads.Regions.as_view(), name="api-regions"),
     path("api/schema/", documents.SchemaDocument.as_view(), name="api-schema"),
     path("api/docs/", documents.docs, name="api-docs"),
     re_path(r"^api/", documents.Nowhere.as_view(), name="api-nowhere"),

@@ -73,7 +73,7 @@ def as_csv(lines: list[Line]) -> str:
     writer.writerow(COLUMNS)
     for line in lines:
         values = _values(line)
-        writer.writerow([_harmless(values.get(column, "")) for column in COLUMNS])
+        writer.writerow([harmless(values.get(column, "")) for column in COLUMNS])
     return file.getvalue()
 
 
@@ -115,7 +115,7 @@ def _values(line: Line) -> dict[str, Any]:
     return {
         "file": line.file or "",
         "status": line.status,
-        "received": _stamp(line.received_at),
+        "received": stamp(line.received_at),
         "text": str(line.words),
         "notice": texts.FOOTER,
         **(_of_film(line, study, line.film) if study and line.film else {}),
@@ -147,16 +147,17 @@ def _of_prediction(prediction: Prediction) -> dict[str, Any]:
         "ai_score": texts.score(prediction.probability),
         "probability": repr(prediction.probability),
         "checkpoint_sha256": prediction.checkpoint.sha256,
-        "analysed": _stamp(prediction.created_at),
+        "analysed": stamp(prediction.created_at),
     }
 
 
-def _stamp(at: datetime) -> str:
-    """With its distance from UTC: '2026-03-03T14:10:00+01:00'."""
+def stamp(at: datetime) -> str:
+    """A moment with its distance from UTC: '2026-03-03T14:10:00+01:00'."""
     return timezone.localtime(at).isoformat(timespec="seconds")
 
 
-def _harmless(value: Any) -> str:
+def harmless(value: Any) -> str:
+    """A value that no spreadsheet takes for a formula."""
     text = str(value)
     return f"'{text}" if text.startswith(FORMULA) else text
 

@@ -20,6 +20,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from diagnosis import selectors
 from diagnosis.models import Case, Event, Prediction, Read, ReviewRequest, Study, User
 from diagnosis.states import (
     LABEL_OF_FINDING,
@@ -284,8 +285,7 @@ def disagreement(reads: Sequence[Read], leading: Prediction | None) -> float:
 
 def label_of(reads: Iterable[Read]) -> str:
     """What current reads say together: unknown where they differ, nothing where there are none."""
-    labels = {read.label for read in reads}
-    return labels.pop() if len(labels) == 1 else Label.UNKNOWN if labels else ""
+    return selectors.held_true(read.label for read in reads)
 
 
 def _parts(rows: Iterable[T]) -> Iterator[list[T]]:

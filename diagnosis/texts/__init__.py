@@ -1,6 +1,6 @@
 """Every sentence that people read, one module a kind. Re-exports, nothing else."""
 
-from diagnosis.texts import priors, reading, reference, reviews, worklist
+from diagnosis.texts import exports, priors, reading, reference, reviews, terms, worklist
 from diagnosis.texts.findings import (
     FILM_AS_SENT,
     FILM_WIDTH_CM,
@@ -301,6 +301,7 @@ __all__ = [
     "band",
     "checked",
     "disagreement_answered",
+    "exports",
     "films_of_study",
     "finding",
     "finding_of",
@@ -323,6 +324,7 @@ __all__ = [
     "run_done",
     "score",
     "team_deleted",
+    "terms",
     "too_many_tries",
     "upload_stopped",
     "view_words",

@@ -95,6 +95,7 @@ def take_all(camera: Camera) -> None:
         take_states(camera, page)
         take_identity(camera, page)
         take_disagreement(camera, page)
+        take_reads(camera, page)
     take_reading(camera)
     take_uploads(camera)
     take_lists(camera)
@@ -219,6 +220,22 @@ def take_identity(camera: Camera, page: Page) -> None:
     stage.to_settle(camera.site)
     camera.take("identity-to-settle", "/identity/", role="administrator")
     camera.take("identity-withdrawn", "/identity/withdrawn/", role="administrator")
+
+
+def take_reads(camera: Camera, page: Page) -> None:
+    """What was read, what was drawn, and the list of findings."""
+    camera.take("reads-empty", "/reads/", role="radiologist")
+    for seed in (371, 372):
+        stage.read(camera.site, page, seed=seed)
+    read = stage.read(camera.site, page)
+    camera.take("reads-all", "/reads/?status=every", role="administrator", sizes={**SIZES, **WALL})
+    camera.take("reads-own", "/reads/", role="radiologist")
+    camera.take("reads-of-team", "/reads/")
+    camera.take("reads-one", read, role="administrator", sizes={**SIZES, **WALL})
+    camera.take(
+        "reads-findings", "/finding-terms/", role="administrator",
+        prepare=lambda page: page.locator(".term summary").first.click(),
+    )  # fmt: skip
 
 
 def take_reading(camera: Camera) -> None:

@@ -80,6 +80,31 @@ read = factories.ReadFactory(
 )
 reviews.answer(read)
 """
+# Reads of one study, as the reading room stores them: one that was replaced, one with everything that can be drawn.
+READS = """
+from diagnosis.models import Instance, Region, User
+from diagnosis.states import ReadStatus
+from tests import factories
+film = Instance.objects.filter(series__study="{study}").order_by("created_at").first()
+reader = User.objects.get(username="radiologist")
+User.objects.filter(pk=reader.pk, reader_number=None).update(reader_number=7)
+said = {{"study": film.series.study, "reader": reader, "active_ms": 74_000, "confidence": 2}}
+first = factories.ReadFactory(**said, answer="indeterminate", status=ReadStatus.SUPERSEDED)
+comment = "Denser in the left lower zone than on the right."
+read = factories.ReadFactory(
+    **said, supersedes=first, is_blinded=True, findings=["consolidation", "lower-zone"], comment=comment,
+    view={{str(film.pk): {{"flipped": True, "rotated": 0}}}},
+)
+w, h = film.width, film.height
+for kind, finding, points in (
+    ("box", "consolidation", [[.55, .5], [.8, .75]]),
+    ("outline", "lower-zone", [[.2, .5], [.35, .45], [.4, .7], [.25, .78]]),
+    ("length", "", [[.3, .85], [.7, .85]]),
+):
+    points = [[x * w, y * h] for x, y in points]
+    Region.objects.create(read=read, instance=film, kind=kind, finding=finding, points=points)
+print(read.pk)
+"""
 WAITING = """
 from diagnosis.models import Analysis, Upload
 print(len(Analysis.waiting()) + len(Upload.objects.filter(status="received")))
@@ -209,6 +234,13 @@ def answered_study(site: Site, page: Page) -> str:
     address = disagreed_study(page)
     answer(site, address)
     return address
+
+
+def read(site: Site, page: Page, *, seed: int = 370) -> str:
+    """The address of a read with regions, of a study that was sent for it."""
+    address = sent(page, picture("read.png", seed=seed))
+    study = address.split("/")[2]
+    return f"/reads/{site.manage('shell', '--no-imports', '-c', READS.format(study=study)).strip()}/"
 
 
 def waiting_study(site: Site, page: Page) -> str:

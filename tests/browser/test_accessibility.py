@@ -146,6 +146,10 @@ def danger(page: Page) -> None:
     page.locator(".danger summary").click()
 
 
+def change_term(page: Page) -> None:
+    page.locator(".term summary").first.click()
+
+
 def token(page: Page) -> None:
     page.fill("[name=name]", "PACS bridge")
     page.get_by_role("button", name="Make token").click()
@@ -252,6 +256,11 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "link for a user": ("administrator", "/users/", link),
     "teams": ("administrator", "/teams/", nothing),
     "team": ("administrator", "/teams/", first),
+    "reads": ("administrator", "/reads/", nothing),
+    "reads, none": ("clinician", "/reads/?answer=normal&since=2020-01-01&until=2020-01-02", nothing),
+    "reads, wrong filter": ("administrator", "/reads/?answer=nonsense", nothing),
+    "read": ("administrator", "read", nothing),
+    "finding terms": ("administrator", "/finding-terms/", change_term),
     "reading": ("radiologist", "case", at_case),
     "reading, cannot assess": ("radiologist", "case", cannot),
     "reading with keys": ("radiologist", "case", all_keys),
@@ -282,6 +291,7 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
         known["windows"] = stage.sent(page, stage.picture("windows.dcm", seed=710, **stage.WINDOWS))
         known["left out"] = stage.left_out_study(filled, page)
         known["on request"] = stage.asked_study(filled, page)
+        known["read"] = stage.read(filled, page)
         known["case"] = f"/cases/{stage.cases(page, 1)[0]}/"
         known["held case"] = f"/cases/{stage.held_case(filled, page)}/"
         known["lost case"] = f"/cases/{stage.lost_case(filled, page)}/"

@@ -11,7 +11,18 @@ from django.test import Client
 from django.urls import URLPattern, get_resolver, reverse
 
 from diagnosis import models, renditions
-from diagnosis.models import Batch, Membership, Notice, ReadingSession, SavedFilter, Study, Team, Upload, User
+from diagnosis.models import (
+    Batch,
+    FindingTerm,
+    Membership,
+    Notice,
+    ReadingSession,
+    SavedFilter,
+    Study,
+    Team,
+    Upload,
+    User,
+)
 from diagnosis.states import Role, UploadStatus
 from tests import factories, xrays
 
@@ -27,6 +38,8 @@ OWN = (302, 200, 404, 404, 404, 404, 200)
 # Who sees it and may not do it is told so, others learn nothing.
 TO_CORRECT = (302, 200, 403, 404, 404, 403, 200)
 ADMINISTRATOR = (302, 403, 403, 403, 403, 403, 200)
+# The radiologist's own read of a study of another team.
+READ = (302, 404, 404, 404, 404, 200, 200)
 READER = (302, 403, 403, 403, 403, 200, 403)
 # These ask who comes only after they have asked how: a script is told in JSON, and never sent elsewhere.
 METHOD_FIRST = (405,) * 7
@@ -95,6 +108,19 @@ TABLE: dict[str, tuple[int, ...]] = {
     "answer-opening": ONLY_POST,
     "tokens": SIGNED_IN,
     "token-revocation": ONLY_POST,
+    "reads": SIGNED_IN,
+    "reads-csv": SIGNED_IN,
+    "reads-json": SIGNED_IN,
+    "reads-coco": SIGNED_IN,
+    "labels-csv": SIGNED_IN,
+    "reads-schema": SIGNED_IN,
+    "read": READ,
+    "finding-terms": ADMINISTRATOR,
+    "finding-term-name": ONLY_POST,
+    "finding-term-place": ONLY_POST,
+    "finding-term-activation": ONLY_POST,
+    "api-reads": (401, 200, 200, 200, 200, 200, 200),
+    "api-regions": (401, 200, 200, 200, 200, 200, 200),
     "case": READER,
     "case-next": (302, 403, 403, 403, 403, 302, 403),
     "case-peek": READER,
@@ -152,6 +178,7 @@ TAKE_POST |= {"instance-text-clearance"}
 TAKE_POST |= {f"study-{noun}" for noun in ("search", "check", "patient", "withdrawal", "restoration")}
 TAKE_POST |= {"conflict-decision"}
 TAKE_POST |= {"instance-assessment", "api-instance-assessment"}
+TAKE_POST |= {"finding-terms", "finding-term-name", "finding-term-place", "finding-term-activation"}
 TAKE_POST |= {"case-claim", "case-release", "case-read", "read-taking-back", "reading-keys"}
 # The one address that takes PUT; who may use it is told in tests/web/test_cases.py.
 TAKE_PUT = {"case-draft": 403}
@@ -199,6 +226,7 @@ def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
         "team": team.pk,
         "notice": factories.NoticeFactory(user=clinician).pk,
         "api": study.pk,
+        "finding": FindingTerm.objects.get(code="nodule").pk,
         "conflict": factories.IdentityConflictFactory(study__team=team, study__uploaded_by=clinician).pk,
         "token": factories.ApiTokenFactory(user=clinician).pk,
         "disagreement": factories.ReviewRequestFactory(study=study, by=clinician, prediction=prediction).pk,
