@@ -30,13 +30,14 @@ from diagnosis.models import (
     Read,
     ReadingSession,
     Reply,
+    ReviewRequest,
     SavedFilter,
     Study,
     Team,
     Upload,
     User,
 )
-from diagnosis.states import CaseStatus, ReadStatus, StudyStatus
+from diagnosis.states import CaseStatus, ReadStatus, ReviewStatus, StudyStatus
 
 Viewer = User | AnonymousUser
 
@@ -305,8 +306,11 @@ def own_read_for(user: Viewer, pk: uuid.UUID) -> Read:
 
 
 def replies_of(user: Viewer) -> QuerySet[Reply]:
-    """What readers answered to the user's teams (rule D13); administrators see those of all teams."""
-    if not isinstance(user, User):
+    """What readers answered to the user's teams (rule D13); administrators see those of all teams.
+
+    Readers see none: what another reader said of a study is not for them, in a team or not.
+    """
+    if not isinstance(user, User) or user.is_radiologist:
         return Reply.objects.none()
     replies = Reply.objects.filter(read__status=ReadStatus.SUBMITTED, read__study__status=StudyStatus.ACTIVE)
     if user.is_administrator:
@@ -316,3 +320,27 @@ def replies_of(user: Viewer) -> QuerySet[Reply]:
 
 def reply_for(user: Viewer, pk: uuid.UUID) -> Reply:
     return get_object_or_404(replies_of(user).select_related("read__study"), pk=pk)
+
+
+def answers_of(user: Viewer, study: Study) -> QuerySet[Read]:
+    """The reads that a study page shows: the current ones that are final, and one's own at once.
+
+    To readers only their own, unless they disagreed with the AI here: then they have asked for an answer.
+    """
+    if not isinstance(user, User):
+        return Read.objects.none()
+    reads = Read.objects.filter(
+        study__in=studies_of(user).filter(pk=study.pk), reader__isnull=False, status=ReadStatus.SUBMITTED
+    )
+    ended = timezone.now() - timedelta(seconds=settings.UNDO_READ_S)
+    final = Q(created_at__lte=ended)
+    if user.is_radiologist:
+        answered = ReviewRequest.objects.filter(by=user, study=study, status=ReviewStatus.ANSWERED)
+        final &= Q(study__in=answered.values("study"))
+    return reads.filter(Q(reader=user) | final)
+
+
+def own_review_request_for(user: Viewer, pk: uuid.UUID) -> ReviewRequest:
+    """Only who said it takes it back."""
+    found = ReviewRequest.objects.filter(study__in=studies_of(user)).select_related("study")
+    return get_object_or_404(found, pk=pk, by=user.pk)

@@ -7,12 +7,13 @@ from typing import Any
 from axes.models import AccessAttempt
 from django.contrib import admin
 from django.contrib.auth.models import Group
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from diagnosis.models import Checkpoint, Event, Prediction, Team, Upload, User
+from diagnosis.services import exposures
 
 
-@admin.register(Checkpoint, Event, Prediction, Team, Upload)
+@admin.register(Checkpoint, Event, Team, Upload)
 class ReadOnly(admin.ModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -22,6 +23,24 @@ class ReadOnly(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+@admin.register(Prediction)
+class Predictions(ReadOnly):
+    """Looking at them here is noted as everywhere else (rule D1)."""
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        answer = super().changelist_view(request, extra_context)
+        shown = (getattr(answer, "context_data", None) or {}).get("cl")
+        exposures.note(request.user, shown.result_list if shown else [])
+        return answer
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Prediction | None:
+        found = super().get_object(request, object_id, from_field)
+        exposures.note(request.user, [found])
+        return found
 
 
 @admin.register(User)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
 from diagnosis import selectors, texts
 from diagnosis.services import operations
@@ -24,6 +25,8 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "theme": theme if theme in THEMES else "dark",
         "late": late_banner() if user and user.is_authenticated else None,
         "n_unread": selectors.n_unread(user) if user and user.is_authenticated else 0,
+        # Parts of a page have no bar, and need not count.
+        "n_unopened": SimpleLazyObject(lambda: selectors.n_unopened(user) if user else 0),
     }
 
 

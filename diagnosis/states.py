@@ -106,6 +106,9 @@ class Answer:
     CANNOT = "cannot"
 
 
+# Which class a finding stands for; inside the band there is none.
+LABEL_OF_FINDING = {Finding.ABOVE: Label.COVID, Finding.BELOW: Label.NONCOVID}
+
 # Which class an answer stands for, by version of the table; a read keeps the version that it was made under.
 ANSWER_TABLES: dict[int, dict[str, str]] = {
     1: {

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from diagnosis import engine
-from diagnosis.models import Checkpoint, Team, User
+from diagnosis.models import Checkpoint, FindingTerm, Team, User
 from diagnosis.services import checkpoints
 from tests import factories, xrays
 
@@ -64,6 +64,13 @@ def promote(db: None, tmp_path: Path) -> Promote:
         return checkpoint
 
     return _promote
+
+
+@pytest.fixture
+def findings(db: None) -> None:
+    """The list that readers tick from; a test that empties the database at its end leaves none."""
+    for code in ("consolidation", "effusion", "nodule"):
+        FindingTerm.objects.get_or_create(code=code, defaults={"name": code.title()})
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from diagnosis.api import examples
 from diagnosis.api.door import Door
 from diagnosis.api.serializers import HeatmapAnswerSerializer
 from diagnosis.models import Heatmap, Prediction
+from diagnosis.services import exposures
 
 # What was written once never changes: a client may keep it, a shared cache may not.
 KEPT = "private, max-age=86400, immutable"
@@ -94,6 +95,7 @@ class HeatmapValues(Door):
     )
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         heatmap = _heatmap(access.prediction_for(request.user, pk))
+        exposures.note(request.user, [heatmap.prediction_id])
         return Response(HeatmapAnswerSerializer(heatmap).data)
 
 
@@ -118,6 +120,7 @@ class Overlay(Door):
             )
         except FileNotFoundError:
             raise exceptions.NotFound(NO_PICTURE) from None
+        exposures.note(request.user, [prediction])
         headers = {"Cache-Control": KEPT, "Notice": texts.FOOTER}
         return HttpResponse(picture, content_type="image/png", headers=headers)
 

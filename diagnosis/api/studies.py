@@ -40,7 +40,7 @@ from diagnosis.api.serializers import (
 )
 from diagnosis.api.uploads import RETRY_AFTER, RETRY_AFTER_S
 from diagnosis.models import Analysis, Instance, User
-from diagnosis.services import analysis, identity, limits, withdrawal
+from diagnosis.services import analysis, exposures, identity, limits, withdrawal
 from diagnosis.states import ResultStatus, Scope
 
 FILTERS = ("since", "until", "finding", "status", "team", "source")
@@ -77,6 +77,7 @@ class Studies(Door):
             raise serializers.ValidationError(
                 {"cursor": ["This cursor is damaged. Begin again without it."]}
             ) from None
+        exposures.note(request.user, [study.leading_id for study in studies])
         following = _next_page(request, cursor)
         shown = {"studies": studies, "next": following}
         answer = Response(StudyListSerializer(shown, context={"request": request}).data)
@@ -109,6 +110,7 @@ class Searches(Door):
             raise LimitedError(words, until=reached.until) from None
         studies, more = _found(request.user, **asked.validated_data)
         identity.record_search(studies, by=request.user)
+        exposures.note(request.user, [study.leading_id for study in studies])
         shown = {"studies": studies, "is_complete": not more}
         return Response(FoundStudiesSerializer(shown, context={"request": request}).data)
 
@@ -121,6 +123,7 @@ class StudyDetail(Door):
     )
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         study = access.study_for(request.user, pk)
+        exposures.note_study(request.user, study)
         return Response(StudySerializer(study, context={"request": request}).data)
 
 
@@ -139,6 +142,7 @@ class StudyResult(Door):
     )
     def get(self, request: Request, pk: uuid.UUID) -> HttpResponseBase:
         result = selectors.result_of(access.study_for(request.user, pk))
+        exposures.note(request.user, [result.study.leading_id])
         waits = result.status == ResultStatus.WAITING
         ahead = analysis.ahead_of(result.analysis) if waits and result.analysis else 0
         answer = Response(ResultSerializer(result, context={"ahead": ahead}).data)

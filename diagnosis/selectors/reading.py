@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.db.models import Q
+from django.utils import timezone
 
 from diagnosis import renditions
 from diagnosis.models import FindingTerm, Instance, Read, Study, User
@@ -37,3 +38,10 @@ def terms_to_tick(ticked: Collection[str]) -> list[FindingTerm]:
 def own_read(user: User, study: Study) -> Read | None:
     """The reader's current read of a study."""
     return Read.objects.filter(study=study, reader=user, status=ReadStatus.SUBMITTED).first()
+
+
+def n_own_today(user: User) -> int:
+    """How many studies a reader has read since midnight at the site."""
+    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    reads = Read.objects.filter(reader=user, created_at__gte=midnight).exclude(status=ReadStatus.TAKEN_BACK)
+    return reads.values("study").distinct().count()

@@ -77,7 +77,10 @@ def save(case: Case | Draft, *, by: User, version: int, changes: Mapping[str, An
         version = draft.version
     fields = opinions.checked(changes, study=case.study, kept=draft)
     fields["active_ms"] = active_ms(draft, changes.get("active_ms"))
-    return _store(draft, version=version, fields=fields)
+    # Submitted or left in another window just now: as if it had not been there.
+    return _store(draft, version=version, fields=fields) or save(
+        case, by=by, version=version, changes=changes
+    )
 
 
 def is_empty(draft: Draft) -> bool:
@@ -148,8 +151,8 @@ def require_free(case: Case, *, by: User) -> None:
         raise claims.ClaimedError(current.claimed_by, current.claim_until)
 
 
-def _store(draft: Draft, *, version: int, fields: dict[str, Any]) -> Draft:
-    """One guarded UPDATE. Who sends the same once more, because the answer was lost on its way, gets it again."""
+def _store(draft: Draft, *, version: int, fields: dict[str, Any]) -> Draft | None:
+    """One guarded UPDATE; None: the draft is gone. A change sent twice, as its answer was lost, is no conflict."""
     rows = Draft.objects.filter(pk=draft.pk, version=version)
     now = timezone.now()
     if rows.update(version=version + 1, updated_at=now, **fields):
@@ -159,9 +162,7 @@ def _store(draft: Draft, *, version: int, fields: dict[str, Any]) -> Draft:
         return draft
     current = Draft.objects.filter(pk=draft.pk).first()
     if current is None:
-        raise AlreadyReadError(
-            Read.objects.filter(study=draft.study_id, reader=draft.reader_id).latest("created_at")
-        )
+        return None
     is_same = all(getattr(current, name) == fields[name] for name in fields if name != "active_ms")
     if current.version == version + 1 and is_same:
         return current

@@ -10,7 +10,17 @@ from django.utils import timezone
 
 from diagnosis import dispatch, engine
 from diagnosis.models import Analysis, Upload
-from diagnosis.services import analysis, intake, limits, mails, notices, submissions, workers, worklist
+from diagnosis.services import (
+    analysis,
+    intake,
+    limits,
+    mails,
+    notices,
+    reading,
+    submissions,
+    workers,
+    worklist,
+)
 from diagnosis.states import JobStatus, UploadStatus
 
 log = logging.getLogger(__name__)
@@ -19,7 +29,7 @@ _heartbeats: list[workers.Heartbeat] = []
 
 
 def sweep() -> None:
-    """Every few seconds: queue lost analyses again, and ring for whatever waits."""
+    """Every few seconds: queue lost analyses again, ring for whatever waits, tell of final reads."""
     lost = analysis.requeue_lost() + intake.give_back_lost()
     if lost:
         log.warning("%d rows were lost by their worker and given back", lost)
@@ -30,6 +40,7 @@ def sweep() -> None:
     if mails.due().exists():
         dispatch.mail_waiting()
     worklist.age()
+    reading.announce()
 
 
 def tidy() -> None:

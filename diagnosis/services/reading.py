@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -12,11 +13,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from diagnosis.models import Case, Draft, Event, Exposure, Read, Region, Study, User
-from diagnosis.services import claims, drafts, opinions, worklist
+from diagnosis.services import claims, drafts, opinions, reviews, worklist
 from diagnosis.services.drafts import AlreadyReadError
-from diagnosis.states import ANSWER_TABLE, ANSWER_TABLES, ReadStatus
+from diagnosis.states import ANSWER_TABLE, ANSWER_TABLES, ReadStatus, StudyStatus
 
 __all__ = ["AlreadyReadError", "ReadMeanwhileError", "TooLateError"]
+
+log = logging.getLogger(__name__)
 
 COPIED = ("answer", "confidence", "findings", "reason", "comment", "view", "active_ms", "opened_at")
 
@@ -149,6 +152,32 @@ def _drawn(region: Region) -> dict[str, Any]:
         "points": region.points,
         "finding": region.finding,
     }
+
+
+def announce() -> int:
+    """Tell others of reads that became final; the number of them. Each is announced once, whoever sweeps when."""
+    ended = timezone.now() - timedelta(seconds=settings.UNDO_READ_S)
+    waiting = Read.objects.filter(
+        announced_at=None, reader__isnull=False, created_at__lte=ended,
+        status=ReadStatus.SUBMITTED, study__status=StudyStatus.ACTIVE,
+    )  # fmt: skip
+    return sum(_announce(read) for read in waiting.select_related("study", "reader").order_by("created_at"))
+
+
+def _announce(read: Read) -> bool:
+    """Whether it was told now. One that cannot be told waits for the next sweep and holds up no other."""
+    try:
+        with transaction.atomic():
+            # The case before the read, as who submits does: the other order could wait for each other for ever.
+            list(Case.objects.select_for_update().filter(study=read.study_id))
+            rows = Read.objects.filter(pk=read.pk, announced_at=None, status=ReadStatus.SUBMITTED)
+            is_new = bool(rows.update(announced_at=timezone.now()))
+            if is_new:
+                reviews.answer(read)
+            return is_new
+    except Exception:
+        log.exception("read %s could not be announced", read.pk)
+        return False
 
 
 def label_of(study: Study) -> str:

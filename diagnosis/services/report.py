@@ -35,11 +35,12 @@ MOST_SHEETS = 60
 GREY = "#444444"
 
 
-def of_study(study: Study, lines: Sequence[Line]) -> bytes:
-    """A page for each film, the one that the study shows first."""
+def of_study(study: Study, lines: Sequence[Line], reads: Sequence[selectors.ReaderAnswer] = ()) -> bytes:
+    """A page for each film, the one that the study shows first; what readers said of the study on each of them."""
     ordered = sorted(lines, key=lambda line: not _leads(line))
-    parts = [_sheet(line) for line in ordered] or [
-        [*_head(f"Study {study.number}", []), *_identity(study, None)]
+    said = _reads(reads)
+    parts = [[*_sheet(line), *said] for line in ordered] or [
+        [*_head(f"Study {study.number}", []), *_identity(study, None), *said]
     ]
     return _document(f"Study {study.number}", parts)
 
@@ -252,6 +253,16 @@ def _answer(line: Line) -> list[Flowable]:
     small = [*without_map, _text(view, size=8.5), *here, _text(made, size=8, colour=GREY)]
     table = _columns([row], [30 * MM, 88 * MM, INNER - 118 * MM], ("VALIGN", (0, 0), (-1, -1), "MIDDLE"))
     return [*words, _gap(2), table, _gap(2), *small]
+
+
+def _reads(reads: Sequence[selectors.ReaderAnswer]) -> list[Flowable]:
+    """Without their comments: free text does not leave with a result (rule F8)."""
+    lines = [
+        _text(" ".join(filter(None, [read.words.rest, read.more, notation.moment(read.read.created_at)])),
+              lead=read.words.lead)
+        for read in reads
+    ]  # fmt: skip
+    return [flowable for line in lines for flowable in (_gap(3), line)]
 
 
 # --- a batch ---

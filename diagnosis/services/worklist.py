@@ -1,7 +1,8 @@
 """Which studies want a read, and which first (rules D3 and D4). Everybody calls `refresh` after anything changed.
 
 A case's place is its tier, then its priority: a weighted sum of how unsure the AI is, how much reads and AI disagree,
-and how long it has waited. Waiting enters as the moment it began, so that all age alike and the order stays as it is.
+and how long it has waited. Waiting enters as the moment it began, so that all age alike and the order stays as it is
+(docs/decisions/0011).
 """
 
 from __future__ import annotations
@@ -20,7 +21,16 @@ from django.db import transaction
 from django.utils import timezone
 
 from diagnosis.models import Case, Event, Prediction, Read, ReviewRequest, Study, User
-from diagnosis.states import CaseStatus, Finding, Label, ReadStatus, ReviewStatus, StudyStatus, Tier
+from diagnosis.states import (
+    LABEL_OF_FINDING,
+    CaseStatus,
+    Finding,
+    Label,
+    ReadStatus,
+    ReviewStatus,
+    StudyStatus,
+    Tier,
+)
 
 # Databases limit how many values one question, and one INSERT, may carry.
 AT_ONCE = 500
@@ -32,7 +42,6 @@ COPIED = (
     "tier", "priority", "entered_at", "uncertainty", "disagreement", "n_reads", "label", "source_id",
     "checkpoint_id", "received_at",
 )  # fmt: skip
-LABEL_OF_FINDING = {Finding.ABOVE: Label.COVID, Finding.BELOW: Label.NONCOVID}
 
 T = TypeVar("T")
 
@@ -136,7 +145,8 @@ def refresh_all(studies: Iterable[UUID]) -> int:
 
 def age() -> int:
     """Let what waits over the limit go before the rest: one UPDATE. Returns how many cases that were."""
-    waiting = Case.objects.filter(status=CaseStatus.OPEN, tier__gt=Tier.OVERDUE)
+    # Named one by one, so that the index leads to those alone that have waited too long.
+    waiting = Case.objects.filter(status=CaseStatus.OPEN, tier__in=[Tier.ADJUDICATION, Tier.REST])
     return waiting.filter(entered_at__lte=_overdue_since()).update(tier=Tier.OVERDUE)
 
 
@@ -156,9 +166,17 @@ def _refresh(studies: list[UUID]) -> int:
     cases = list(Case.objects.filter(pk__in=pks).select_related("study__leading"))
     facts = _facts_of([case.study for case in cases])
     changed = [case for case in cases if _place(case, facts[case.study_id])]
-    Case.objects.bulk_update(changed, [name.removesuffix("_id") for name in COPIED], batch_size=AT_ONCE)
+    _write(changed)
     moved = [case for case in cases if _move(case, facts[case.study_id])]
     return len({case.pk for case in [*changed, *moved]})
+
+
+def _write(cases: list[Case]) -> None:
+    """The rows are there and locked, so that each conflicts: for hundreds a tenth of the time of `bulk_update`."""
+    fields = [name.removesuffix("_id") for name in COPIED]
+    Case.objects.bulk_create(
+        cases, AT_ONCE, update_conflicts=True, unique_fields=["id"], update_fields=fields
+    )
 
 
 def _new_cases(studies: list[Study]) -> Iterator[Case]:

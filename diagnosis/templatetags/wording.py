@@ -11,7 +11,7 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 from diagnosis import notation, texts
-from diagnosis.models import Event, Instance, Prediction, Study
+from diagnosis.models import Event, Instance, Prediction, Reply, ReviewRequest, Study, User
 
 register = template.Library()
 
@@ -54,16 +54,26 @@ def age_words(age: int | None) -> str:
 @register.filter
 def side_words(instance: Instance) -> str:
     """Which side is which, as sent: by Patient Orientation, else by laterality; never guessed from the picture."""
+    side = instance.laterality.strip().upper()[:1]
+    return LEFT_EDGE.get(right_edge(instance)) or LATERALITY.get(side) or texts.SIDE_UNKNOWN
+
+
+@register.filter
+def right_edge(instance: Instance) -> str:
+    """L or R: the patient's side at the film's right edge by Patient Orientation as sent; empty if it does not say."""
     sent = instance.attributes.get("PatientOrientation") or ""
     first = str(sent if isinstance(sent, str) else sent[0]).strip().upper()[:1]
-    side = instance.laterality.strip().upper()[:1]
-    return LEFT_EDGE.get(first) or LATERALITY.get(side) or texts.SIDE_UNKNOWN
+    return first if first in LEFT_EDGE else ""
 
 
 @register.inclusion_tag("studies/_badges.html")
-def badges(instance: Instance | None, *, advice: bool = False) -> dict[str, Any]:
-    """What makes the answer about this film less certain (rule A11); `advice` says what to do about it."""
+def badges(instance: Instance | None, *, advice: bool = False, bare: bool = False) -> dict[str, Any]:
+    """What makes the answer about this film less certain (rule A11).
+
+    `advice` says what to do about it; `bare` are those on the film itself.
+    """
     return {
+        "bare": bare,
         "lossy": texts.BADGE_LOSSY if instance and instance.is_lossy else "",
         "screenshot": texts.BADGE_SCREENSHOT if instance and instance.is_screenshot else "",
         "advice": texts.SCREENSHOT if advice and instance and instance.is_screenshot else "",
@@ -131,3 +141,26 @@ def in_percent(share: float) -> str:
 @register.filter
 def answer_words(answer: str) -> str:
     return texts.reading.ANSWERS.get(answer, "")
+
+
+@register.filter
+def person(user: User) -> str:
+    return user.get_full_name() or user.username
+
+
+@register.filter
+def said(request: ReviewRequest) -> str:
+    """To who said it."""
+    return texts.reviews.said(notation.moment(request.created_at), request.text)
+
+
+@register.filter
+def said_by(request: ReviewRequest) -> str:
+    return texts.reviews.said_by(person(request.by), notation.moment(request.created_at), request.text)
+
+
+@register.filter
+def answered(reply: Reply) -> str:
+    """Why a reply stands on the list of answers. What the answer is, its study says: there it is opened."""
+    reader = reply.read.reader.reader_name if reply.read.reader else ""
+    return texts.reviews.answered(reader, by_name=person(reply.request.by) if reply.request else "")

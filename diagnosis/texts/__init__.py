@@ -1,6 +1,6 @@
 """Every sentence that people read, one module a kind. Re-exports, nothing else."""
 
-from diagnosis.texts import reading, reference, worklist
+from diagnosis.texts import priors, reading, reference, reviews, worklist
 from diagnosis.texts.findings import (
     FILM_AS_SENT,
     FILM_WIDTH_CM,
@@ -314,10 +314,12 @@ __all__ = [
     "not_assessed",
     "notice_mail",
     "on_request",
+    "priors",
     "reading",
     "reference",
     "remarks",
     "requests_limited",
+    "reviews",
     "run_done",
     "score",
     "team_deleted",

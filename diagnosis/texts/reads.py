@@ -112,7 +112,9 @@ STUDY_WITHDRAWN = (
 )
 ROLE_LOST = "Your account no longer reads films. Nothing was stored just now; your last saved draft is kept."
 SIGNED_OUT = "You are signed out. Nothing was stored just now; your last saved draft is kept."
-TOO_LATE = "This read is final: it can be taken back for {seconds} s after it was submitted. Read the study again instead."
+TOO_LATE = (
+    "This read is final: it can be taken back for {seconds} s after submitting. Read the study again instead."
+)
 TAKEN_BACK = "Your read is taken back. It is a draft again."
 FILE_MISSING = (
     "The picture of this film is missing on the server. Choose “Cannot assess” with the reason “the picture is missing "

@@ -182,6 +182,7 @@ def case_context(request: HttpRequest, case: Case) -> dict[str, Any]:
         "draft": draft,
         **_choices(draft["findings"]),
         "session": _session(reader),
+        "paused": _session(reader, SessionStatus.PAUSED),
         "keys": keys.of(reader),
         "blinded": texts.reading.BLINDED.strip("*"),
         "held": _holder(opened.held),
@@ -192,6 +193,7 @@ def case_context(request: HttpRequest, case: Case) -> dict[str, Any]:
 
 def _choices(findings: list[str]) -> dict[str, Any]:
     """What a reader may say."""
+    terms = selectors.terms_to_tick(findings)
     answers = [
         {"value": value, "label": label, "hint": texts.reading.ANSWER_HINTS[value], "digit": digit}
         for digit, (value, label) in enumerate(texts.reading.ANSWERS.items(), start=1)
@@ -204,13 +206,14 @@ def _choices(findings: list[str]) -> dict[str, Any]:
         "reasons": [
             {"value": value, "label": label} for value, label in texts.reading.CANNOT_REASONS.items()
         ],
-        "terms": selectors.terms_to_tick(findings),
+        "terms": terms,
+        "term_names": [{"code": term.code, "name": term.name} for term in terms],
     }
 
 
-def _session(reader: User) -> dict[str, Any] | None:
+def _session(reader: User, status: str = SessionStatus.RUNNING) -> dict[str, Any] | None:
     session = sessions.current(reader)
-    if session is None or session.status != SessionStatus.RUNNING:
+    if session is None or session.status != status:
         return None
     return {"pk": session.pk, "n_wanted": session.n_wanted, "n_read": sessions.n_read(session)}
 
@@ -266,10 +269,12 @@ def _done(request: HttpRequest, sentence: str) -> HttpResponse:
     if not readers.wants_fragment(request):
         messages.info(request, sentence)
         return redirect("worklist")
+    reader = readers.reader_of(request)
     context = {
         "sentence": sentence,
-        "undo": _undo(readers.reader_of(request)),
-        "keys": keys.of(readers.reader_of(request)),
+        "n_today": selectors.n_own_today(reader),
+        "undo": _undo(reader),
+        "keys": keys.of(reader),
     }
     answer = render(request, "cases/_done.html", context)
     answer[ADDRESS] = reverse("worklist")

@@ -8,25 +8,26 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from diagnosis import access
+from diagnosis import access, selectors
 from diagnosis.models import Batch, Study, User
-from diagnosis.services import exports, report
+from diagnosis.services import exports, exposures, report
+from diagnosis.services.exports import Line
 
 
 @require_safe
 @never_cache
 def study_csv(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     study = access.study_for(request.user, pk)
-    return _answer(
-        request, study, "csv", exports.as_csv(exports.of_study(study)), name=f"study-{study.number}"
-    )
+    lines = _sent(request, exports.of_study(study))
+    return _answer(request, study, "csv", exports.as_csv(lines), name=f"study-{study.number}")
 
 
 @require_safe
 @never_cache
 def study_pdf(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     study = access.study_for(request.user, pk)
-    content = report.of_study(study, exports.of_study(study))
+    reads = selectors.reader_answers(request.user, study)
+    content = report.of_study(study, _sent(request, exports.of_study(study)), reads)
     return _answer(request, study, "pdf", content, name=f"study-{study.number}")
 
 
@@ -34,7 +35,7 @@ def study_pdf(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @never_cache
 def batch_csv(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     batch = access.batch_for(request.user, pk)
-    content = exports.as_csv(exports.of_batch(batch, to=_user(request)))
+    content = exports.as_csv(_sent(request, exports.of_batch(batch, to=_user(request))))
     return _answer(request, batch, "csv", content, name=f"batch-{batch.pk.hex[:8]}")
 
 
@@ -42,8 +43,13 @@ def batch_csv(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @never_cache
 def batch_pdf(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     batch = access.batch_for(request.user, pk)
-    content = report.of_batch(batch, exports.of_batch(batch, to=_user(request)))
+    content = report.of_batch(batch, _sent(request, exports.of_batch(batch, to=_user(request))))
     return _answer(request, batch, "pdf", content, name=f"batch-{batch.pk.hex[:8]}")
+
+
+def _sent(request: HttpRequest, lines: list[Line]) -> list[Line]:
+    exposures.note(request.user, [line.prediction for line in lines])
+    return lines
 
 
 def _answer(

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from diagnosis import access, selectors, texts
 from diagnosis.forms import DecisionForm, MoveForm, NumberForm
 from diagnosis.models import Study, User
-from diagnosis.services import identity
+from diagnosis.services import exposures, identity
 from diagnosis.services.limits import LimitReachedError
 from diagnosis.states import Check
 
@@ -39,6 +39,7 @@ def search(request: HttpRequest) -> HttpResponse:
         return _find(request)
     found = request.session.get(FOUND)
     studies = selectors.studies_by_key(request.user, found or [])
+    exposures.note(request.user, exposures.of_list(studies))
     return render(
         request,
         "studies/found.html",

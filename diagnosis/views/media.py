@@ -10,7 +10,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from diagnosis import access, renditions
-from diagnosis.services import export
+from diagnosis.services import export, exposures
 
 keep = cache_control(private=True, max_age=86_400, immutable=True)
 
@@ -52,7 +52,9 @@ def dicom(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @keep
 def heatmap(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
     prediction = access.prediction_for(request.user, pk)
-    return _file(prediction.analysis.instance.folder / renditions.heatmap_name(prediction.pk))
+    picture = _file(prediction.analysis.instance.folder / renditions.heatmap_name(prediction.pk))
+    exposures.note(request.user, [prediction])
+    return picture
 
 
 def _file(path: Path) -> FileResponse:

@@ -10,6 +10,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, QueryDict, UnreadablePostError
 
 from diagnosis.services.opinions import InvalidDraftError
+from diagnosis.states import Answer
 from diagnosis.texts import reads as words
 
 NOT_JSON = (ValueError, RecursionError)
@@ -39,6 +40,9 @@ def from_json(request: HttpRequest) -> Sent:
 def from_form(form: QueryDict) -> Sent:
     """The same from a page's form; `regions` and `view` are JSON text, and stay as the draft has them if left out."""
     changes: dict[str, Any] = {name: form.get(name, "") for name in ("answer", "reason", "comment")}
+    if changes["answer"] != Answer.CANNOT:
+        # A reason that was chosen cannot be unchosen in a form; where none belongs it says nothing.
+        changes["reason"] = ""
     changes["findings"] = form.getlist("findings")
     changes["confidence"] = _number(form.get("confidence", ""))
     for name in ("regions", "view", "active_ms"):

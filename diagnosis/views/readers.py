@@ -73,7 +73,7 @@ def refusal(obstacle: Exception, *, is_kept: bool = False) -> dict[str, Any]:
         facts["current"] = drafts.as_dict(obstacle.current)
     elif isinstance(obstacle, claims.ClaimedError):
         facts |= held_by(obstacle)
-    elif isinstance(obstacle, drafts.AlreadyReadError):
+    elif isinstance(obstacle, drafts.AlreadyReadError | reading.ReadMeanwhileError):
         facts |= {
             "read": str(obstacle.read.pk),
             "at": obstacle.read.created_at.isoformat(),

@@ -20,7 +20,7 @@ from diagnosis.views import readers
 @never_cache
 @readers.for_readers
 def show(request: HttpRequest) -> HttpResponse:
-    """`{"keys": {"next": "j"}}`, or a form with a field for each action; `reset` brings the usual ones back."""
+    """`{"keys": {"next": "j"}}`, or a form with a field for each action; `usual` brings the usual ones back."""
     if request.method != "POST":
         return render(request, "account/reading_keys.html", _context(keys.of(readers.reader_of(request)), {}))
     is_json = request.content_type == "application/json"
@@ -45,7 +45,7 @@ def _from_json(request: HttpRequest) -> dict[str, Any] | None:
         body = json.loads(request.body)
     except (ValueError, RecursionError, UnreadablePostError):
         body = None
-    if isinstance(body, dict) and body.get("reset") is True:
+    if isinstance(body, dict) and body.get("usual") is True:
         return None
     if not isinstance(body, dict) or not isinstance(body.get("keys"), dict):
         raise keys.InvalidKeysError({"": words.UNREADABLE})
@@ -53,7 +53,7 @@ def _from_json(request: HttpRequest) -> dict[str, Any] | None:
 
 
 def _from_form(request: HttpRequest) -> dict[str, Any] | None:
-    if "reset" in request.POST:
+    if "usual" in request.POST:
         return None
     return {name: value for name, value in request.POST.items() if name != "csrfmiddlewaretoken"}
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from diagnosis import access, selectors, texts
 from diagnosis.forms import FilterForm
 from diagnosis.models import Analysis, Heatmap, Instance, Prediction, Source, Study, Team, User
-from diagnosis.services import analysis
+from diagnosis.services import analysis, exposures, reviews
 from diagnosis.states import JobStatus
 from diagnosis.views.fragments import page_or_fragment
 from diagnosis.views.identity import identity_context
@@ -36,6 +36,7 @@ def index(request: HttpRequest) -> HttpResponse:
     form.is_valid()
     filters, before = form.filters(), request.GET.get("before", "")
     page = selectors.studies_page(request.user, filters, before=before)
+    exposures.note(request.user, exposures.of_list(page.studies))
     query = request.GET.copy()
     query.pop("before", None)
     context = {
@@ -55,11 +56,20 @@ def show(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     context["seen"] = seen(context)
     if is_nothing_new(request, context):
         return HttpResponse(status=204)
+    exposures.note(request.user, exposures.of_page(context["state"].films, context["film"]))
     if not getattr(request, "htmx", False):
         context |= identity_context(context["study"], request.user)
+        open_answers(request, context["answers"])
     return page_or_fragment(
         request, page="studies/show.html", fragment="studies/_analysis.html", context=context
     )
+
+
+def open_answers(request: HttpRequest, answers: list[selectors.ReaderAnswer]) -> None:
+    """Whoever of the team looks at the study has opened what readers answered (rule D13)."""
+    assert isinstance(request.user, User)
+    if request.method == "GET":
+        reviews.mark_opened([answer.reply for answer in answers if answer.reply], by=request.user)
 
 
 def is_nothing_new(request: HttpRequest, context: dict[str, Any]) -> bool:
@@ -93,6 +103,9 @@ def study_context(study: Study, request: HttpRequest) -> dict[str, Any]:
         "may_clear_text": access.may_clear_text(request.user),
         "sees_sources": access.sees_all_studies(request.user),
         "imported_reads": selectors.imported_reads(request.user, study),
+        "answers": selectors.reader_answers(request.user, state.study),
+        "doubts": selectors.doubts(request.user, study),
+        "reviews": texts.reviews,
         **(film_context(film) if film else {}),
     }
 
@@ -204,4 +217,5 @@ def _uuid(text: str) -> uuid.UUID | None:
 def print_view(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     context = study_context(access.study_for(request.user, pk), request)
     context |= identity_context(context["study"], request.user)
+    exposures.note(request.user, [context.get("prediction")])
     return render(request, "studies/print.html", context)

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from diagnosis import access, selectors, texts
 from diagnosis.forms import UploadForm
 from diagnosis.models import Batch, Team, User
-from diagnosis.services import intake, quotas, references
+from diagnosis.services import exposures, intake, quotas, references
 
 # What the batch page counts: tone and words of each outcome.
 OUTCOMES = {
@@ -76,7 +76,7 @@ def _receive(request: HttpRequest, teams: list[Team]) -> HttpResponse:
         return refused(request, str(error), status=error.http_status, until=error.until)
     if request.accepts("text/html"):
         return redirect("batch", pk=batch.pk)
-    answers = [_answer(selectors.upload_state(upload, request.user)) for upload in uploads]
+    answers = _answers(request, [selectors.upload_state(upload, request.user) for upload in uploads])
     addresses = {
         "batch_url": reverse("batch", args=[batch.pk]),
         "changes_url": reverse("batch-uploads", args=[batch.pk]),
@@ -106,7 +106,13 @@ def refused(
 @never_cache
 def outcome(request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
     upload = access.upload_for(request.user, pk)
-    return JsonResponse(_answer(selectors.upload_state(upload, request.user)))
+    (answer,) = _answers(request, [selectors.upload_state(upload, request.user)])
+    return JsonResponse(answer)
+
+
+def _answers(request: HttpRequest, rows: list[selectors.UploadState]) -> list[dict[str, Any]]:
+    exposures.note(request.user, exposures.of_uploads(rows))
+    return [_answer(row) for row in rows]
 
 
 def _answer(row: selectors.UploadState) -> dict[str, Any]:
@@ -159,7 +165,7 @@ def changes(request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
     shown = access.batch_for(request.user, pk)
     at = timezone.now() - OVERLAP
     rows = selectors.uploads_of(shown, request.user, since=_moment(request.GET.get("since", "")))
-    return JsonResponse({"at": at.isoformat(), "uploads": [_answer(row) for row in rows]})
+    return JsonResponse({"at": at.isoformat(), "uploads": _answers(request, rows)})
 
 
 def _moment(text: str) -> datetime | None:
@@ -175,6 +181,7 @@ def _moment(text: str) -> datetime | None:
 def batch(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     shown = access.batch_for(request.user, pk)
     rows = selectors.uploads_of(shown, request.user)
+    exposures.note(request.user, exposures.of_uploads(rows))
     found = Counter(row.outcome for row in rows)
     context = {
         "batch": shown,

@@ -4,15 +4,17 @@
  */
 
 // Lifecycle
-for (const button of document.querySelectorAll("[data-dialog]")) button.addEventListener("click", (event) => {
-  if (event.ctrlKey || event.metaKey || event.shiftKey || !open(button.dataset.dialog)) return;
+// Parts of a page come and go, so one listener serves all openers.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-dialog]");
+  if (!button || event.ctrlKey || event.metaKey || event.shiftKey || !open(button.dataset.dialog)) return;
   event.preventDefault();
 });
 addEventListener("keydown", (event) => {
   if (event.key === "?" && !isTyping(event.target)) open("keys");
   if (event.key === "Escape") closeMenus();
 });
-for (const button of document.querySelectorAll("dialog [data-close]")) button.addEventListener("click", () => button.closest("dialog").close());
+document.addEventListener("click", (event) => event.target.closest("dialog [data-close]")?.closest("dialog").close());
 addEventListener("click", (event) => closeMenus(event.target));
 
 // Actions
@@ -27,7 +29,10 @@ function closeMenus(target = null) {
 }
 
 // Private
+// What letters and digits mean nothing to.
+const NOT_TYPED = ["range", "radio", "checkbox", "button", "submit"];
+
 /** @param {EventTarget | null} target */
 export function isTyping(target) {
-  return target instanceof HTMLElement && target.matches("input, select, textarea, [contenteditable]") && target.type !== "range";
+  return target instanceof HTMLElement && target.matches("input, select, textarea, [contenteditable]") && !NOT_TYPED.includes(target.type);
 }

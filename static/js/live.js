@@ -22,13 +22,13 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   const { xhr, requestConfig } = event.detail;
   if (!xhr.responseURL || new URL(xhr.responseURL).pathname === new URL(requestConfig.path, location.href).pathname) return;
   event.detail.shouldSwap = false;
-  location.reload();
+  reload();
 });
 for (const failure of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(failure, lose);
 // Pages that ask by themselves say the same by these two.
 document.addEventListener("server:lost", lose);
 document.addEventListener("server:found", find);
-document.addEventListener("htmx:responseError", (event) => (event.detail.xhr.status < 500 ? location.reload() : lose()));
+document.addEventListener("htmx:responseError", (event) => (event.detail.xhr.status < 500 ? reload() : lose()));
 document.addEventListener("htmx:afterOnLoad", (event) => { if (event.detail.successful) find(); });
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) wake();
@@ -44,6 +44,11 @@ function lose() {
 
 function find() {
   document.querySelector("[data-lost]")?.replaceChildren();
+}
+
+/** A page that holds what is not stored yet keeps itself, and says why. */
+function reload() {
+  if (document.dispatchEvent(new CustomEvent("page:leaving", { cancelable: true }))) location.reload();
 }
 
 function wake() {

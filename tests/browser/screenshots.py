@@ -17,11 +17,13 @@ from tests import xrays, zips
 from tests.browser import stage
 from tests.browser.chromium import launch, signed_in
 from tests.browser.site import running_site
+from tests.browser.test_accessibility import OTHER_VERSION
 from tests.sites import Site
 
 TABLE = b"file,patient\nchest-pa.jpg,4711\nward-7.png,4712\nnight.png,4713\n"
 SIZES = {"desk": (1440, 900), "phone": (390, 844)}
 WALL = {"wall": (3840, 2160)}
+ROOM = {**SIZES, "room": (2560, 1440)}
 READING_ROOM = {**SIZES, "wide": (2560, 1440)}
 THEMES = ("dark", "light")
 
@@ -92,6 +94,7 @@ def take_all(camera: Camera) -> None:
         take_studies(camera, page)
         take_states(camera, page)
         take_identity(camera, page)
+    take_reading(camera)
     take_uploads(camera)
     take_lists(camera)
     take_programs(camera)
@@ -215,6 +218,76 @@ def take_identity(camera: Camera, page: Page) -> None:
     stage.to_settle(camera.site)
     camera.take("identity-to-settle", "/identity/", role="administrator")
     camera.take("identity-withdrawn", "/identity/withdrawn/", role="administrator")
+
+
+def take_reading(camera: Camera) -> None:
+    if not "reading".startswith(camera.only[:7]):
+        return
+    with camera.browser.new_context(base_url=camera.site.url) as context:
+        context.add_cookies(camera.cookies_of("clinician"))
+        page = context.new_page()
+        film = stage.picture(
+            "room.dcm", seed=640, width=1600, height=1800, PatientID="ROOM-1", **stage.WINDOWS
+        )
+        cases = [stage.sent(page, film).split("/")[2], *stage.cases(page, 1)]
+        held, lost = stage.held_case(camera.site, page), stage.lost_case(camera.site, page)
+    for name, study, prepare in (
+        ("", cases[0], with_answer),
+        ("-cannot", cases[1], with_cannot),
+        ("-keys", cases[0], with_all_keys),
+        ("-merge", cases[0], with_two_versions),
+        ("-next", cases[1], with_next),
+        ("-held", held, at_case),
+        ("-lost", lost, at_case),
+    ):
+        options = {"role": "radiologist", "prepare": prepare, "sizes": ROOM}
+        camera.take(f"reading{name}", f"/cases/{study}/", **options)
+    stage.nothing_left(camera.site, cases[1])
+    camera.take("reading-over", f"/cases/{cases[1]}/", role="radiologist", prepare=skip, sizes=ROOM)
+    camera.take("reading-own-keys", "/account/reading-keys/", role="radiologist")
+
+
+def at_case(page: Page) -> None:
+    page.wait_for_selector("#case[data-displayed=true]")
+
+
+def with_answer(page: Page) -> None:
+    is_ready(page)
+    for key in ("2", "7", "f", "Space"):
+        page.keyboard.press(key)
+    page.locator("[data-stage]").focus()
+    page.wait_for_selector("[data-status][data-state=saved]:not(:empty)")
+
+
+def with_cannot(page: Page) -> None:
+    at_case(page)
+    page.keyboard.press("5")
+
+
+def with_all_keys(page: Page) -> None:
+    at_case(page)
+    page.keyboard.press("?")
+
+
+def with_two_versions(page: Page) -> None:
+    at_case(page)
+    page.evaluate(OTHER_VERSION)
+
+
+def with_next(page: Page) -> None:
+    """The next case, with the bar that takes the last read back."""
+    at_case(page)
+    page.keyboard.press("4")
+    page.wait_for_timeout(1100)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-undo-bar]")
+    page.wait_for_selector("#case[data-displayed=true]")
+
+
+def skip(page: Page) -> None:
+    at_case(page)
+    page.keyboard.press("n")
+    page.wait_for_selector(".over")
 
 
 def take_uploads(camera: Camera) -> None:

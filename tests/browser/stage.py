@@ -212,6 +212,91 @@ def picture_with_text(seed: int, text: str = "DOE^JANE 1950-01-02") -> dict[str,
     return {"name": "text.png", "mimeType": "image/png", "buffer": xrays.png(np.asarray(film))}
 
 
+# --- the reading room ---
+
+SECOND_READER = """
+from tests import factories
+from diagnosis.models import User
+from diagnosis.states import Role
+if not User.objects.filter(username="second.reader").exists():
+    factories.UserFactory(username="second.reader", role=Role.RADIOLOGIST)
+"""
+FORGET_SESSIONS = "from django.contrib.sessions.models import Session; Session.objects.all().delete()"
+END_CLAIM = """
+from django.utils import timezone
+from diagnosis.models import Case
+Case.objects.filter(study="{study}").update(claim_until=timezone.now())
+"""
+HOLD = """
+from datetime import timedelta
+from django.utils import timezone
+from diagnosis.models import Case, User
+holder = User.objects.get(username="second.reader")
+User.objects.filter(pk=holder.pk, reader_number=None).update(reader_number=7)
+until = timezone.now() + timedelta(hours=1)
+Case.objects.filter(study="{study}").update(claimed_by=holder, claimed_at=timezone.now(), claim_until=until)
+"""
+NOTHING_LEFT = """
+from diagnosis.models import Case
+Case.objects.exclude(study="{study}").update(status="off")
+"""
+LOSE_FILES = """
+import shutil
+from diagnosis.models import Instance
+for instance in Instance.objects.filter(series__study="{study}"):
+    shutil.rmtree(instance.folder)
+"""
+
+
+def second_reader(site: Site) -> str:
+    """The user name of another radiologist of this site."""
+    site.passwords["second.reader"] = "a-long-enough-password"
+    run(site, SECOND_READER)
+    return "second.reader"
+
+
+def cases(page: Page, n: int = 2, *, width: int = 896) -> list[str]:
+    """New studies on the worklist, sent by whom the page belongs to; their ids."""
+    return [
+        sent(page, picture(f"case-{n}.png", seed=next(UNSEEN), width=width)).split("/")[2] for n in range(n)
+    ]
+
+
+def lost_case(site: Site, page: Page) -> str:
+    """A case whose film is gone from the disk."""
+    [study] = cases(page, 1)
+    _until_nothing_waits(site)
+    run(site, LOSE_FILES.format(study=study))
+    return study
+
+
+def held_case(site: Site, page: Page) -> str:
+    """A case that another reader has open."""
+    second_reader(site)
+    [study] = cases(page, 1)
+    run(site, HOLD.format(study=study))
+    return study
+
+
+def nothing_left(site: Site, study: str) -> None:
+    """All but this one are off the worklist."""
+    run(site, NOTHING_LEFT.format(study=study))
+
+
+def end_claim(site: Site, study: str) -> None:
+    """As if its time had run out."""
+    run(site, END_CLAIM.format(study=study))
+
+
+def forget_sessions(site: Site) -> None:
+    """Everybody is signed out."""
+    run(site, FORGET_SESSIONS)
+
+
+def run(site: Site, code: str) -> str:
+    return site.manage("shell", "--no-imports", "-c", code)
+
+
 # --- the worklist ---
 
 CASES = """

@@ -19,6 +19,11 @@ SIZES = ({"width": 1440, "height": 900}, {"width": 390, "height": 844})
 ALL_RULES = {"resultTypes": ["violations"], "preload": False}
 # The themes differ in colours alone.
 COLOURS = {**ALL_RULES, "runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+OTHER_VERSION = """() => {
+  const { sitting } = document.getElementById("case").room;
+  const other = { answer: "normal", findings: ["nodule"], comment: "A nodule?", saved_at: "2026-03-03T14:32:00Z" };
+  sitting.draft.conflict({ ...sitting.opinion, ...other, version: sitting.draft.version + 1 });
+}"""
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 
 
@@ -138,6 +143,29 @@ def answers(page: Page) -> None:
         summary.click()
 
 
+def at_case(page: Page) -> None:
+    expect(page.locator("#case[data-displayed=true]")).to_be_attached()
+
+
+def cannot(page: Page) -> None:
+    at_case(page)
+    page.keyboard.press("5")
+    page.keyboard.press("Enter")
+
+
+def all_keys(page: Page) -> None:
+    at_case(page)
+    keys(page)
+
+
+def two_versions(page: Page) -> None:
+    """What the dialog shows when another window has saved something else."""
+    at_case(page)
+    page.keyboard.press("1")
+    page.evaluate(OTHER_VERSION)
+    expect(page.locator("#merge")).to_be_visible()
+
+
 def choose(page: Page) -> None:
     page.keyboard.press("j")
     page.keyboard.press("x")
@@ -202,6 +230,13 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "link for a user": ("administrator", "/users/", link),
     "teams": ("administrator", "/teams/", nothing),
     "team": ("administrator", "/teams/", first),
+    "reading": ("radiologist", "case", at_case),
+    "reading, cannot assess": ("radiologist", "case", cannot),
+    "reading with keys": ("radiologist", "case", all_keys),
+    "reading, two versions": ("radiologist", "case", two_versions),
+    "reading, held by another": ("radiologist", "held case", at_case),
+    "reading, film gone": ("radiologist", "lost case", at_case),
+    "reading keys": ("radiologist", "/account/reading-keys/", nothing),
     "worklist of a reader": ("radiologist", "worklist", nothing),
     "worklist of an administrator": ("administrator", "worklist", choose),
     "worklist, keys": ("radiologist", "worklist", keys),
@@ -225,6 +260,9 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
         known["windows"] = stage.sent(page, stage.picture("windows.dcm", seed=710, **stage.WINDOWS))
         known["left out"] = stage.left_out_study(filled, page)
         known["on request"] = stage.asked_study(filled, page)
+        known["case"] = f"/cases/{stage.cases(page, 1)[0]}/"
+        known["held case"] = f"/cases/{stage.held_case(filled, page)}/"
+        known["lost case"] = f"/cases/{stage.lost_case(filled, page)}/"
         own, known["withdrawn"] = stage.own_study(page), stage.withdrawn_study(page)
     stage.to_settle(filled)
     pseudonym, cases = stage.cases_of_one_patient(filled, 4)

@@ -10,7 +10,7 @@ from django.apps import apps
 from django.test import Client
 from django.urls import URLPattern, get_resolver, reverse
 
-from diagnosis import renditions
+from diagnosis import models, renditions
 from diagnosis.models import Batch, Membership, Notice, ReadingSession, SavedFilter, Study, Team, Upload, User
 from diagnosis.states import Role, UploadStatus
 from tests import factories, xrays
@@ -27,6 +27,9 @@ OWN = (302, 200, 404, 404, 404, 404, 200)
 # Who sees it and may not do it is told so, others learn nothing.
 TO_CORRECT = (302, 200, 403, 404, 404, 403, 200)
 ADMINISTRATOR = (302, 403, 403, 403, 403, 403, 200)
+READER = (302, 403, 403, 403, 403, 200, 403)
+# These ask who comes only after they have asked how: a script is told in JSON, and never sent elsewhere.
+METHOD_FIRST = (405,) * 7
 # Those who read films, and those who keep the list of them.
 READING_ROOM = (302, 403, 403, 403, 403, 200, 200)
 ONLY_POST = (302, 405, 405, 405, 405, 405, 405)
@@ -48,6 +51,7 @@ TABLE: dict[str, tuple[int, ...]] = {
     "study": OF_THE_TEAM,
     "study-analyses": ONLY_POST,
     "study-print": OF_THE_TEAM,
+    "study-priors": OF_THE_TEAM,
     "study-csv": OF_THE_TEAM,
     "study-pdf": OF_THE_TEAM,
     "batch-csv": OWN,
@@ -85,8 +89,21 @@ TABLE: dict[str, tuple[int, ...]] = {
     "teams": ADMINISTRATOR,
     "team": ADMINISTRATOR,
     "team-deletion": ONLY_POST,
+    "study-disagreement": ONLY_POST,
+    "disagreement-taking-back": ONLY_POST,
+    "answers": SIGNED_IN,
+    "answer-opening": ONLY_POST,
     "tokens": SIGNED_IN,
     "token-revocation": ONLY_POST,
+    "case": READER,
+    "case-next": (302, 403, 403, 403, 403, 302, 403),
+    "case-peek": READER,
+    "case-claim": METHOD_FIRST,
+    "case-release": METHOD_FIRST,
+    "case-draft": METHOD_FIRST,
+    "case-read": METHOD_FIRST,
+    "read-taking-back": METHOD_FIRST,
+    "reading-keys": READER,
     "worklist": READING_ROOM,
     "worklist-search": READING_ROOM,
     "worklist-changes": ONLY_POST,
@@ -135,9 +152,13 @@ TAKE_POST |= {"instance-text-clearance"}
 TAKE_POST |= {f"study-{noun}" for noun in ("search", "check", "patient", "withdrawal", "restoration")}
 TAKE_POST |= {"conflict-decision"}
 TAKE_POST |= {"instance-assessment", "api-instance-assessment"}
+TAKE_POST |= {"case-claim", "case-release", "case-read", "read-taking-back", "reading-keys"}
+# The one address that takes PUT; who may use it is told in tests/web/test_cases.py.
+TAKE_PUT = {"case-draft": 403}
 TAKE_POST |= {"worklist-search", "worklist-changes", "worklist-undo"}
 TAKE_POST |= {"filters", "filter", "filter-deletion"}
 TAKE_POST |= {"sessions", "session-pause", "session-resumption", "session-end"}
+TAKE_POST |= {"study-disagreement", "disagreement-taking-back", "answer-opening"}
 # What answers every method alike: these send the browser on, or are not there at all.
 ALIKE = {"home": 302, "login": 302, "api-nowhere": 404}
 
@@ -160,14 +181,17 @@ def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
     prediction = factories.HeatmapFactory(prediction__analysis__instance=instance).prediction
     (instance.folder / renditions.heatmap_name(prediction.pk)).write_bytes(xrays.png())
     batch = factories.BatchFactory(team=team, by=clinician)
+    reader = factories.UserFactory(role=Role.RADIOLOGIST)
     return {
         "anonymous": None,
         "uploader": clinician,
         "colleague": colleague,
         "outsider": outsider,
         "teamless": factories.UserFactory(),
-        "radiologist": factories.UserFactory(role=Role.RADIOLOGIST),
+        "radiologist": reader,
         "administrator": factories.UserFactory(role=Role.ADMINISTRATOR),
+        "case": factories.CaseFactory(study=study).study_id,
+        "read": factories.ReadFactory(reader=reader).pk,
         "instance": instance.pk,
         "prediction": prediction.pk,
         "study": study.pk,
@@ -177,6 +201,8 @@ def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
         "api": study.pk,
         "conflict": factories.IdentityConflictFactory(study__team=team, study__uploaded_by=clinician).pk,
         "token": factories.ApiTokenFactory(user=clinician).pk,
+        "disagreement": factories.ReviewRequestFactory(study=study, by=clinician, prediction=prediction).pk,
+        "answer": models.Reply.objects.create(read=factories.ReadFactory(study=study)).pk,
         "batch": batch.pk,
         "filter": SavedFilter.objects.create(user=clinician, name="Nights", query="tier=0").pk,
         "session": ReadingSession.objects.create(reader=clinician).pk,
@@ -222,7 +248,8 @@ def test_an_address_that_only_shows_takes_no_form(name, world, sign_in):
 @pytest.mark.parametrize("name", sorted(TABLE))
 def test_no_address_takes_another_method(name, world, sign_in):
     browser = as_role("administrator", world, sign_in)
-    for method in (browser.put, browser.patch, browser.delete):
+    assert browser.put(address(name, world)).status_code == TAKE_PUT.get(name, ALIKE.get(name, 405))
+    for method in (browser.patch, browser.delete):
         assert method(address(name, world)).status_code == ALIKE.get(name, 405)
 
 
@@ -319,6 +346,40 @@ def test_a_number_that_no_account_or_team_has_is_not_found(name, world, sign_in)
     browser = as_role("administrator", world, sign_in)
     for pk in (0, 10**6, 10**40):
         assert browser.get(reverse(name, args=[pk])).status_code == 404
+
+
+# --- 'I disagree', and what is answered ---
+
+
+@pytest.mark.parametrize(
+    ("role", "status"),
+    [("colleague", 302), ("outsider", 404), ("teamless", 404), ("radiologist", 302), ("administrator", 302)],
+)
+def test_whoever_sees_a_result_may_disagree_with_it(role, status, world, sign_in):
+    browser = as_role(role, world, sign_in)
+    fields = {"text": "A dense left lower zone.", "prediction": world["prediction"]}
+    answer = browser.post(address("study-disagreement", world), fields)
+    assert answer.status_code == status
+    assert models.ReviewRequest.objects.filter(by=world[role]).count() == (status == 302)
+
+
+@pytest.mark.parametrize("role", ["colleague", "outsider", "radiologist", "administrator"])
+def test_nobody_takes_back_what_somebody_else_said(role, world, sign_in):
+    browser = as_role(role, world, sign_in)
+    assert browser.post(address("disagreement-taking-back", world)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("role", "status", "opened"),
+    [
+        ("uploader", 302, True), ("colleague", 302, True), ("outsider", 404, False), ("teamless", 404, False),
+        ("radiologist", 404, False), ("administrator", 302, False),
+    ],
+)  # fmt: skip
+def test_members_of_the_team_open_an_answer(role, status, opened, world, sign_in):
+    answer = as_role(role, world, sign_in).post(address("answer-opening", world))
+    assert answer.status_code == status
+    assert models.Reply.objects.exclude(opened_at=None).exists() is opened
 
 
 # --- the admin: evidence to look at ---

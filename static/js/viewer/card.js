@@ -6,16 +6,18 @@
 const VERTEX = `#version 300 es
 void main() { vec2 p = vec2(gl_VertexID & 1, gl_VertexID >> 1) * 4.0 - 1.0; gl_Position = vec4(p, 0, 1); }`;
 
-// `half` is the level to read. Its pixel i covers the film from i · 2^half on; four of them are mixed by their centres.
+// `level` is the half to read. Its pixel i covers the film from i · 2^level on; four of them are mixed by their centres. `back` leads
+// from the stage, seen from where the film's corner lies, to the film.
 const FRAGMENT = `#version 300 es
 precision highp float; precision highp int; precision highp usampler2D;
-uniform usampler2D film; uniform vec2 size; uniform vec3 place; uniform vec3 grey; uniform float stage; uniform int level;
+uniform usampler2D film; uniform vec2 size; uniform vec2 corner; uniform vec4 back; uniform vec3 grey; uniform float stage; uniform int level;
 out vec4 colour;
 float at(ivec2 p) { return float(texelFetch(film, clamp(p, ivec2(0), textureSize(film, level) - 1), level).r); }
 float mixed(vec2 p) { vec2 q = p / float(1 << level) - 0.5; ivec2 i = ivec2(floor(q)); vec2 f = fract(q);
   return mix(mix(at(i), at(i + ivec2(1, 0)), f.x), mix(at(i + ivec2(0, 1)), at(i + ivec2(1, 1)), f.x), f.y); }
 void main() {
-  vec2 p = (vec2(gl_FragCoord.x, stage - gl_FragCoord.y) - place.xy) / place.z;
+  vec2 q = vec2(gl_FragCoord.x, stage - gl_FragCoord.y) - corner;
+  vec2 p = vec2(dot(back.xy, q), dot(back.zw, q));
   if (p.x < 0.0 || p.y < 0.0 || p.x >= size.x || p.y >= size.y) { colour = vec4(0, 0, 0, 1); return; }
   float shown = clamp((mixed(p) - grey.x) / max(grey.y - grey.x, 1e-6), 0.0, 1.0);
   colour = vec4(vec3(mix(shown, 1.0 - shown, grey.z)), 1);
@@ -38,6 +40,12 @@ export class CardPainter {
     this.#load();
   }
 
+  /** Browsers keep only a few contexts: this one is given back now, not when somebody collects it. */
+  destroy() {
+    this.canvas.remove();
+    this.gl.getExtension("WEBGL_lose_context")?.loseContext();
+  }
+
   // Actions
 
   /** @param {import("./view.js").View} view @param {import("./levels.js").Levels} levels @param {number} ratio screen pixels a CSS pixel */
@@ -46,7 +54,11 @@ export class CardPainter {
     const scale = view.scale * ratio;
     gl.viewport(0, 0, this.canvas.width, this.canvas.height);
     gl.uniform1f(at.stage, this.canvas.height);
-    gl.uniform3f(at.place, view.x * ratio, view.y * ratio, scale);
+    const [a, b, c, d, left, top] = view.matrix();
+    // Turned and made larger by one factor alone, so the way back is the same numbers by the square of it.
+    const area = view.scale * scale;
+    gl.uniform2f(at.corner, left * ratio, top * ratio);
+    gl.uniform4f(at.back, a / area, b / area, c / area, d / area);
     gl.uniform3f(at.grey, levels.low, levels.high, levels.inverted ? 1 : 0);
     gl.uniform1i(at.level, Math.min(Math.max(Math.floor(-Math.log2(scale)), 0), this.film.levels.length - 1));
     gl.drawArrays(gl.TRIANGLES, 0, 3);
@@ -66,7 +78,7 @@ export class CardPainter {
     gl.linkProgram(program);
     if (!gl.getProgramParameter(program, gl.LINK_STATUS)) throw new Error(gl.getProgramInfoLog(program) || "no program");
     gl.useProgram(program);
-    const names = ["size", "place", "grey", "stage", "level"];
+    const names = ["size", "corner", "back", "grey", "stage", "level"];
     this.at = Object.fromEntries(names.map((name) => [name, gl.getUniformLocation(program, name)]));
     gl.uniform2f(this.at.size, this.film.width, this.film.height);
   }

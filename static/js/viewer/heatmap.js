@@ -24,6 +24,8 @@ export class Heatmap {
 
   get exists() { return this.#layer !== null; }
 
+  destroy() { this.#drop(); }
+
   // Actions
 
   /** Take the picture that the page names now; another one begins switched off. */

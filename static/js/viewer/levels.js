@@ -5,6 +5,9 @@
 
 const NARROWEST = 1;
 const WIDEST = 262_144;
+// Parts of the window as sent, from its black to its white. Measured on films with outlined lungs: docs/decisions/0010-contrast-presets.md
+const LUNG = [0.1, 0.75];
+const MEDIASTINUM = [0.5, 0.95];
 
 export class Levels {
   /** @param {Window} sent as the film came */
@@ -20,13 +23,20 @@ export class Levels {
 
   // Actions
 
-  asSent() { this.take(this.sent); }
+  asSent() { this.take(this.sent, "sent"); }
 
-  /** @param {Window} window */
-  take({ low, high }) {
+  /** @param {Window} window @param {"" | "sent" | "auto" | "lung" | "mediastinum"} preset its name, if it has one */
+  take({ low, high }, preset = "") {
     this.low = low;
     this.high = high;
+    this.preset = preset;
   }
+
+  /** More contrast in what is dark on a film: air. */
+  lung() { this.#part(LUNG, "lung"); }
+
+  /** More contrast in what is bright on a film: heart, vessels, bone. */
+  mediastinum() { this.#part(MEDIASTINUM, "mediastinum"); }
 
   invert() { this.inverted = !this.inverted; }
 
@@ -36,19 +46,30 @@ export class Levels {
     const step = Math.max(1, Math.floor(pixels.length / 1_000_000));
     let n = 0;
     for (let i = 0; i < pixels.length; i += step, n += 1) counts[pixels[i]] += 1;
-    this.low = percentile(counts, n * 0.01);
-    this.high = Math.max(percentile(counts, n * 0.99), this.low + NARROWEST);
+    const low = percentile(counts, n * 0.01);
+    this.take({ low, high: Math.max(percentile(counts, n * 0.99), low + NARROWEST) }, "auto");
   }
 
   /** Move the centre by `level`, a share of the width, and widen by the power of e: fine steps where the window is narrow. */
   change(level, widening) {
     const centre = this.centre + level * this.width;
     const half = Math.min(Math.max(this.width * Math.exp(widening), NARROWEST), WIDEST) / 2;
-    this.low = centre - half;
-    this.high = centre + half;
+    this.take({ low: centre - half, high: centre + half });
+  }
+
+  /** What is changed against the film as it came, in words. @returns {string[]} */
+  changes() {
+    return [...(this.isWindowChanged ? ["window"] : []), ...(this.inverted ? ["inverted"] : [])];
   }
 
   toString() { return `W ${Math.round(this.width)}  L ${Math.round(this.centre)}`; }
+
+  // Private
+
+  #part([from, to], preset) {
+    const { low, high } = this.sent;
+    this.take({ low: low + from * (high - low), high: low + to * (high - low) }, preset);
+  }
 }
 
 // Private

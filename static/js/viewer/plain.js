@@ -1,35 +1,41 @@
-/** Paints grey levels on the processor, for browsers without WebGL2: what is in sight, through a table from grey level to colour. */
+/**
+ * Paints grey levels on the processor: what is in sight, through a table from grey level to colour. Cheap enough for a lens; a whole
+ * stage is painted by a worker (plain.worker.js).
+ */
 
 export class PlainPainter {
   // Lifecycle
 
-  /** @param {import("./film.js").Film} film */
-  constructor(film) {
+  /** @param {import("./film.js").Film} film @param {HTMLCanvasElement | OffscreenCanvas} [canvas] */
+  constructor(film, canvas = document.createElement("canvas")) {
     this.film = film;
-    this.canvas = document.createElement("canvas");
+    this.canvas = canvas;
     this.context = this.canvas.getContext("2d", { alpha: false });
     this.patch = new OffscreenCanvas(1, 1).getContext("2d", { alpha: false });
     this.table = new Uint32Array(65536);
   }
 
+  destroy() { this.canvas.remove(); }
+
   // Actions
 
   /** @param {import("./view.js").View} view @param {import("./levels.js").Levels} levels @param {number} ratio screen pixels a CSS pixel */
   draw(view, levels, ratio) {
-    const { width, height } = this.canvas;
-    const scale = view.scale * ratio;
-    const half = Math.min(Math.max(Math.round(-Math.log2(scale)), 0), this.film.levels.length - 1);
-    const plane = this.film.levels[half];
-    const unit = scale * 2 ** half;
-    const [left, right] = between(view.x * ratio, unit, width, plane.width);
-    const [top, bottom] = between(view.y * ratio, unit, height, plane.height);
+    const { context, film, canvas: { width, height } } = this;
+    const half = Math.min(Math.max(Math.round(-Math.log2(view.scale * ratio)), 0), film.levels.length - 1);
+    const plane = film.levels[half];
+    const unit = 2 ** half;
+    const [[x0, y0], [x1, y1]] = [view.toFilm(0, 0), view.toFilm(width / ratio, height / ratio)];
+    const [left, right] = between(x0 / unit, x1 / unit, plane.width);
+    const [top, bottom] = between(y0 / unit, y1 / unit, plane.height);
     const [columns, rows] = [right - left, bottom - top];
-    this.context.fillRect(0, 0, width, height);
+    context.resetTransform();
+    context.fillRect(0, 0, width, height);
     if (columns <= 0 || rows <= 0) return;
     this.#tabulate(levels);
     this.#fill(plane, left, top, columns, rows);
-    const [x, y] = [view.x * ratio + left * unit, view.y * ratio + top * unit];
-    this.context.drawImage(this.patch.canvas, 0, 0, columns, rows, x, y, columns * unit, rows * unit);
+    context.setTransform(...view.matrix().map((number) => number * ratio));
+    context.drawImage(this.patch.canvas, 0, 0, columns, rows, left * unit, top * unit, columns * unit, rows * unit);
   }
 
   // Private
@@ -51,15 +57,17 @@ export class PlainPainter {
     const key = `${low} ${high} ${inverted}`;
     if (this.key === key) return;
     this.key = key;
+    const [first, last] = [low, high].map((level) => Math.min(Math.max(Math.ceil(level), 0), 65535));
     const factor = 255 / Math.max(high - low, 1e-6);
-    for (let level = 0; level < 65536; level += 1) {
-      const shown = Math.round(Math.min(Math.max((level - low) * factor, 0), 255));
-      this.table[level] = 0xff000000 | ((inverted ? 255 - shown : shown) * 0x010101);
-    }
+    this.table.fill(colour(0, inverted), 0, first);
+    this.table.fill(colour(255, inverted), last);
+    for (let level = first; level < last; level += 1) this.table[level] = colour(Math.round((level - low) * factor), inverted);
   }
 }
 
-/** First and last pixel (exclusive) of `length` that are seen when pixel 0 lies at `offset` and each is `unit` wide. */
-function between(offset, unit, room, length) {
-  return [Math.max(Math.floor(-offset / unit) - 1, 0), Math.min(Math.ceil((room - offset) / unit) + 1, length)];
+function colour(shown, inverted) { return (0xff000000 | ((inverted ? 255 - shown : shown) * 0x010101)) >>> 0; }
+
+/** First and last pixel (exclusive) of `length` that are seen between two places, whichever comes first. */
+function between(one, other, length) {
+  return [Math.max(Math.floor(Math.min(one, other)) - 1, 0), Math.min(Math.ceil(Math.max(one, other)) + 1, length)];
 }

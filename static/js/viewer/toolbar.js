@@ -1,4 +1,6 @@
-/** What the viewer shows of itself: pressed buttons, tools that are not to be had yet, zoom, window, and whether the view was changed. */
+/** What the viewer shows of itself: pressed buttons, tools that are not to be had yet, their keys, zoom and window. */
+
+const PRESETS = ["sent", "auto", "lung", "mediastinum"];
 
 export class Toolbar {
   // Lifecycle
@@ -10,8 +12,26 @@ export class Toolbar {
 
   // Actions
 
+  /** Say each tool's key in its title. @param {import("./keys.js").KeyMap} keys */
+  name(keys) {
+    for (const tool of this.root.querySelectorAll("[data-do]")) {
+      const key = keys[tool.dataset.do];
+      if (!key) continue;
+      tool.dataset.words ??= tool.title;
+      tool.title = `${tool.dataset.words} (${key.length === 1 ? key.toUpperCase() : key})`;
+      tool.setAttribute("aria-keyshortcuts", key === "+" ? "Plus" : key);
+    }
+  }
+
   press(action, isOn) {
-    this.root.querySelector(`[data-do="${action}"]`)?.setAttribute("aria-pressed", String(isOn));
+    const tool = this.root.querySelector(`[data-do="${action}"]`);
+    if (tool && tool.getAttribute("aria-pressed") !== String(isOn)) tool.setAttribute("aria-pressed", String(isOn));
+  }
+
+  /** Show, or put away, the tools for which a narrow screen has no room. */
+  unfold() {
+    const isOpen = this.root.toggleAttribute("data-more");
+    this.root.querySelector("[data-do=more]").setAttribute("aria-expanded", String(isOpen));
   }
 
   /** @param {"film" | "heatmap"} thing */
@@ -23,19 +43,19 @@ export class Toolbar {
   read(view, levels, ratio) {
     this.#write("zoom", `${Math.round(view.scale * ratio * 100)} %`);
     this.#write("levels", String(levels));
-    const changes = [[!view.isFitted, "zoomed or moved"], [levels.isWindowChanged, "window"], [levels.inverted, "inverted"]];
-    const changed = changes.filter(([is]) => is).map(([, word]) => word);
-    this.#write("changed", changed.length ? `View changed: ${changed.join(", ")}` : "");
+    for (const preset of PRESETS) this.press(preset, levels.preset === preset);
   }
 
-  say(words) {
-    this.#write("say", words);
-  }
+  /** What there is of the film. */
+  say(words) { this.#write("say", words); }
+
+  /** What an action did. */
+  tell(words) { this.#write("told", words); }
 
   // Private
 
   #write(name, words) {
     const element = this.root.querySelector(`[data-${name}]`);
-    if (element.textContent !== words) element.textContent = words;
+    if (element && element.textContent !== words) element.textContent = words;
   }
 }

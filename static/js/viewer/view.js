@@ -1,6 +1,8 @@
 /**
- * Where the film lies on the stage: one transform that all layers share. Stage units are CSS pixels, film units its pixels.
+ * Where the film lies on the stage: one transform that all layers share. Stage units are CSS pixels, film units its pixels. The film is
+ * mirrored left to right first, then rotated clockwise, then made larger and moved; its own coordinates stay what they are (rule D8).
  * @typedef {{ width: number, height: number }} Size
+ * @typedef {{ flipped: boolean, rotated: number }} Turn `rotated` is 0, 90, 180 or 270 degrees, clockwise
  */
 
 const LARGEST = 40;
@@ -8,6 +10,9 @@ const LARGEST = 40;
 const KEPT = 64;
 
 export class View {
+  flipped = false;
+  rotated = 0;
+
   /** @param {Size} film */
   constructor(film) {
     this.film = film;
@@ -16,6 +21,14 @@ export class View {
     this.scale = 1;
     this.x = 0;
     this.y = 0;
+  }
+
+  get isTurned() { return this.flipped || this.rotated !== 0; }
+
+  /** The film as it lies: a quarter turn swaps its sides. @returns {Size} */
+  get size() {
+    const { width, height } = this.film;
+    return this.rotated % 180 ? { width: height, height: width } : { width, height };
   }
 
   // Actions
@@ -56,32 +69,80 @@ export class View {
     this.isFitted = false;
   }
 
-  /** Film pixel → stage pixel. */
+  /** A quarter turn clockwise, about the middle of the stage. */
+  rotate() { this.turn({ flipped: this.flipped, rotated: this.rotated + 90 }); }
+
+  /** Mirror what is seen: of a film that is mirrored before it is rotated, the rotation changes its sense. */
+  flip() { this.turn({ flipped: !this.flipped, rotated: 360 - this.rotated }); }
+
+  /** Lie this way; what was in the middle of the stage stays there. @param {Turn} turn */
+  turn({ flipped, rotated }) {
+    const [x, y] = this.toFilm(this.stage.width / 2, this.stage.height / 2);
+    this.flipped = flipped;
+    this.rotated = rotated % 360;
+    if (this.isFitted) { this.fit(); return; }
+    const [toX, toY] = this.toStage(x, y);
+    this.#move(this.stage.width / 2 - toX, this.stage.height / 2 - toY);
+  }
+
+  /** @returns {[number, number, number, number, number, number]} film pixel → stage pixel, as CSS's matrix() orders its numbers */
+  matrix() {
+    const { width, height } = this.film;
+    const [a, b, c, d, e, f] = ROTATIONS[this.rotated](width, height);
+    const [p, q, left, top] = this.flipped ? [-a, -b, e + a * width, f + b * width] : [a, b, e, f];
+    const { scale } = this;
+    return [p * scale, q * scale, c * scale, d * scale, this.x + left * scale, this.y + top * scale];
+  }
+
+  /** Film pixel → stage pixel. @returns {[number, number]} */
   toStage(x, y) {
-    return [this.x + x * this.scale, this.y + y * this.scale];
+    const [a, b, c, d, e, f] = this.matrix();
+    return [a * x + c * y + e, b * x + d * y + f];
+  }
+
+  /** Stage pixel → film pixel, also outside the film. @returns {[number, number]} */
+  toFilm(x, y) {
+    const [a, b, c, d, e, f] = this.matrix();
+    const area = this.scale ** 2;
+    return [(a * (x - e) + b * (y - f)) / area, (c * (x - e) + d * (y - f)) / area];
   }
 
   /** CSS transform of a layer whose own size is the film's. */
-  css() {
-    return `matrix(${this.scale},0,0,${this.scale},${this.x},${this.y})`;
+  css() { return `matrix(${this.matrix().join()})`; }
+
+  /** What is changed against the film as it came, in words. @returns {string[]} */
+  changes() {
+    const words = [];
+    if (this.flipped) words.push("flipped");
+    if (this.rotated) words.push(`rotated ${this.rotated}°`);
+    if (!this.isFitted) words.push("zoomed or moved");
+    return words;
   }
 
   // Private
 
   #whole() {
-    return Math.min(this.stage.width / this.film.width, this.stage.height / this.film.height) || 1;
+    return Math.min(this.stage.width / this.size.width, this.stage.height / this.size.height) || 1;
   }
 
   #centre() {
-    this.x = (this.stage.width - this.film.width * this.scale) / 2;
-    this.y = (this.stage.height - this.film.height * this.scale) / 2;
+    this.x = (this.stage.width - this.size.width * this.scale) / 2;
+    this.y = (this.stage.height - this.size.height * this.scale) / 2;
   }
 
   #move(dx, dy) {
-    this.x = held(this.x + dx, this.film.width * this.scale, this.stage.width);
-    this.y = held(this.y + dy, this.film.height * this.scale, this.stage.height);
+    this.x = held(this.x + dx, this.size.width * this.scale, this.stage.width);
+    this.y = held(this.y + dy, this.size.height * this.scale, this.stage.height);
   }
 }
+
+/** Clockwise about the film's own middle, then with its upper left corner back at (0, 0): a, b, c, d, e, f of CSS's matrix(). */
+const ROTATIONS = {
+  0: () => [1, 0, 0, 1, 0, 0],
+  90: (width, height) => [0, 1, -1, 0, height, 0],
+  180: (width, height) => [-1, 0, 0, -1, width, height],
+  270: (width) => [0, -1, 1, 0, 0, width],
+};
 
 /** An offset at which some of `length` still lies between 0 and `room`. */
 function held(offset, length, room) {
