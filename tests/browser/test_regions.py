@@ -71,6 +71,14 @@ def draws_regions(route: Route) -> None:
     route.fulfill(response=answer, body=body.replace("</main>", f"{terms}</main>"))
 
 
+def shows_regions(route: Route) -> None:
+    """The same while another reader has the case."""
+    answer = route.fetch()
+    route.fulfill(
+        response=answer, body=answer.text().replace(" data-viewer ", " data-viewer data-regions-fixed ", 1)
+    )
+
+
 @pytest.fixture(scope="module")
 def films() -> dict[str, str]:
     """Addresses of films that were sent once, by name."""
@@ -285,6 +293,23 @@ def test_regions_of_a_draft_are_shown_and_those_of_other_films_are_kept_unseen(r
     assert regions(room) == stored and room.evaluate("() => window.changes") == []
     room.keyboard.press("Control+z")
     assert regions(room) == stored
+
+
+def test_while_another_reader_has_the_case_what_is_drawn_is_shown_and_stays(page_as, sent):
+    address = sent("regions.png", seed=700)
+    page = page_as("clinician")
+    page.route(re.compile(rf".*{address}$"), shows_regions)
+    page.goto(address)
+    own = ready(page).locator("[data-viewer]").get_attribute("data-instance")
+    stored = [{"id": "a", "instance": own, "kind": "box", "points": [[300, 420], [520, 610]], "finding": ""}]
+    page.evaluate(CHANGES)
+    page.evaluate(SET, stored)
+    drag(page, at(page, 400, 420), at(page, 440, 470))
+    page.get_by_role("button", name="Region 1: box").focus()
+    for key in ("ArrowRight", "Delete", "k", "k", "Control+z"):
+        page.keyboard.press(key)
+    assert regions(page) == stored and page.evaluate("() => window.changes") == []
+    expect(page.locator(".drawing__line")).to_have_count(1)
 
 
 def test_a_second_finger_turns_a_beginning_line_into_a_zoom(page_as, sent):
