@@ -38,7 +38,7 @@ from diagnosis.models import (
     Upload,
     User,
 )
-from diagnosis.states import ReadStatus, ReviewStatus, StudyStatus
+from diagnosis.states import CaseStatus, ReadStatus, ReviewStatus, StudyStatus
 
 Viewer = User | AnonymousUser
 
@@ -227,6 +227,13 @@ def cases_of(user: Viewer) -> QuerySet[Case]:
     if not sees_all_studies(user):
         return Case.objects.none()
     return Case.objects.filter(study__status=StudyStatus.ACTIVE)
+
+
+def listed_cases_of(user: Viewer) -> QuerySet[Case]:
+    """Those that stand on the worklist, open or done: a withdrawal takes its case off, so no study is asked."""
+    if not sees_all_studies(user):
+        return Case.objects.none()
+    return Case.objects.filter(status__in=[CaseStatus.OPEN, CaseStatus.DONE])
 
 
 def require_worklist(user: Viewer) -> None:

@@ -226,7 +226,7 @@ class DisagreementForm(forms.Form):
     """What somebody disagrees with; `prediction` is the one that was on the screen."""
 
     # `services.reviews` says how long it may be.
-    text = forms.CharField(required=False, label=texts.reviews.DISAGREE_MEANS, widget=forms.Textarea)
+    text = forms.CharField(required=False, label=texts.reviews.DISAGREE_ASKS, widget=forms.Textarea)
     prediction = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
 

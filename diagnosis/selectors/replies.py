@@ -32,6 +32,10 @@ class Answers:
     n_unopened: int
     teams: set[int]
 
+    @property
+    def are_of_others(self) -> bool:
+        return any(reply.read.study.team_id not in self.teams for reply in self.unopened)
+
 
 @dataclass(frozen=True)
 class Doubts:

@@ -10,20 +10,26 @@ from datetime import datetime
 from typing import Any
 
 from django.core import signing
-from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet, prefetch_related_objects
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from diagnosis import access
-from diagnosis.models import Case, Draft, Instance, Read, SavedFilter, Series, Study, User
+from diagnosis.models import Case, Draft, Instance, Read, SavedFilter, Study, User
 from diagnosis.selectors.results import DamagedCursorError
 from diagnosis.selectors.studies import number_range, pseudonym_start
 from diagnosis.states import CaseStatus, ReadStatus, Shelf
 
-CASES_A_PAGE = 50
+CASES_A_PAGE = 30
 ORDER = ("tier", "-priority", "pk")
 SALT = "worklist"
 PLACE = ">Bd16s"
+# What a row needs of its case, its study and its people.
+SHOWN = (
+    "status", "attempt", "tier", "priority", "entered_at", "received_at", "n_reads", "label", "uncertainty",
+    "disagreement", "is_random", "draw", "claim_until", "source__name", "claimed_by__reader_number", "study__sex",
+    "study__age_years", "study__patient__pseudonym",
+)  # fmt: skip
 NO_LABEL = "none"
 MOST_FOUND = 50
 
@@ -51,14 +57,20 @@ class CaseFilters:
 
 
 @dataclass(frozen=True)
+class CaseFilm:
+    pk: uuid.UUID
+    view: str
+
+
+@dataclass(frozen=True)
 class CaseRow:
     """A case as the list shows it to one user: its first film, and what that user has to do with it."""
 
     case: Case
-    films: list[Instance] = field(default_factory=list)
+    films: list[CaseFilm] = field(default_factory=list)
 
     @property
-    def film(self) -> Instance | None:
+    def film(self) -> CaseFilm | None:
         """The first that came: which of several scores highest would say something of the score."""
         return next(iter(self.films), None)
 
@@ -88,14 +100,17 @@ class CaseCounts:
 
 
 def cases_sought(user: access.Viewer, filters: CaseFilters) -> QuerySet[Case]:
-    """What the filters leave, on whatever shelf it stands. What would unblind a reader is not asked for one (D1)."""
+    """What the filters leave, on whatever shelf it stands."""
+    return _sought(user, filters, access.cases_of(user))
+
+
+def _sought(user: access.Viewer, filters: CaseFilters, cases: QuerySet[Case]) -> QuerySet[Case]:
+    """What would unblind a reader is not asked for one (D1)."""
     asked: dict[str, Any] = {"received_at__gte": filters.since, "received_at__lt": filters.until}
     if isinstance(user, User) and user.is_administrator:
         asked |= {"source": filters.source, "checkpoint": filters.checkpoint}
         asked |= {"label": "" if filters.label == NO_LABEL else filters.label or None}
-    cases = access.cases_of(user).filter(
-        **{name: value for name, value in asked.items() if value is not None}
-    )
+    cases = cases.filter(**{name: value for name, value in asked.items() if value is not None})
     if filters.search:
         cases = cases.filter(study__in=_named(filters.search))
     return cases.filter(~_read_by(user)) if filters.is_unread else cases
@@ -150,20 +165,16 @@ def cases_by_study(user: access.Viewer, keys: Iterable[str]) -> list[CaseRow]:
 
 def _for_rows(user: access.Viewer, cases: QuerySet[Case]) -> QuerySet[Any]:
     drafts = Draft.objects.filter(study=OuterRef("study"), reader=user.pk)
-    shown = cases.select_related("study__patient", "source", "claimed_by").defer("study__uid_hash")
+    shown = cases.select_related("study__patient", "source", "claimed_by").only(*SHOWN)
     return shown.annotate(has_draft=Exists(drafts), is_read=_read_by(user)).order_by(*ORDER)
 
 
 def _rows(cases: Sequence[Case]) -> list[CaseRow]:
-    films = Instance.objects.only("series", "view", "created_at")
-    series = Series.objects.only("study").prefetch_related(Prefetch("instances", queryset=films))
-    prefetch_related_objects(cases, Prefetch("study__series", queryset=series))
-    return [CaseRow(case, _films(case.study)) for case in cases]
-
-
-def _films(study: Study) -> list[Instance]:
-    films = [film for series in study.series.all() for film in series.instances.all()]
-    return sorted(films, key=lambda film: (film.created_at, film.pk))
+    films: dict[uuid.UUID, list[CaseFilm]] = {case.study_id: [] for case in cases}
+    found = Instance.objects.filter(series__study__in=list(films)).order_by("created_at", "pk")
+    for study, pk, view in found.values_list("series__study", "pk", "view"):
+        films[study].append(CaseFilm(pk, view))
+    return [CaseRow(case, films[case.study_id]) for case in cases]
 
 
 def _after(cases: QuerySet[Any], place: tuple[int, float, uuid.UUID]) -> list[Case]:
@@ -201,17 +212,16 @@ def _masked(place: bytes, nonce: bytes) -> bytes:
 
 def worklist_counts(user: access.Viewer, filters: CaseFilters) -> CaseCounts:
     """Under all filters but shelf and tier, so that one sees where something is."""
-    cases = cases_sought(user, filters)
-    counted = cases.order_by().values_list("status", "tier").annotate(n=Count("pk"))
+    cases = _sought(user, filters, access.listed_cases_of(user))
     by_status: dict[str, dict[int, int]] = {}
-    for status, tier, n in counted:
+    for status, tier, n in cases.order_by().values_list("status", "tier").annotate(n=Count("pk")):
         by_status.setdefault(status, {})[tier] = n
-    totals = {status: sum(tiers.values()) for status, tiers in by_status.items()}
+    everywhere = cases_sought(user, filters)
     return CaseCounts(
-        waiting=totals.get(CaseStatus.OPEN, 0),
-        mine=cases.filter(study__in=_touched_by(user)).count(),
-        done=totals.get(CaseStatus.DONE, 0),
-        off=totals.get(CaseStatus.OFF, 0),
+        waiting=sum(by_status.get(CaseStatus.OPEN, {}).values()),
+        mine=everywhere.filter(study__in=_touched_by(user)).count(),
+        done=sum(by_status.get(CaseStatus.DONE, {}).values()),
+        off=everywhere.filter(status=CaseStatus.OFF).count(),
         tiers=dict(sorted(by_status.get(CaseStatus.OPEN, {}).items())),
     )
 

@@ -77,14 +77,14 @@ def _ask(study: Study, *, by: User, prediction: Prediction, text: str) -> Review
 
 @transaction.atomic
 def answer(read: Read) -> Reply | None:
-    """A read has become final: it answers all that is open of its study, and those who asked are told.
+    """A read has become final: it answers all that was open before it, and those who asked are told.
 
     Its reply, where the team should see it: it answers, it differs from what a clinician was shown, or it stands in
     for a reply that nobody has opened.
     """
     if read.reader_id is None or read.status != ReadStatus.SUBMITTED:
         return None
-    asked = list(_open_requests(read.study))
+    asked = list(_open_before(read))
     before = Reply.objects.filter(read=read.supersedes_id).select_related("request", "read").first()
     reply = Reply.objects.filter(read=read).first()
     if reply is None and (asked or differs_from_shown(read) or _stands_in(read, before)):
@@ -157,8 +157,10 @@ def _open(reply: Reply, *, by: User) -> bool:
 # --- private ---
 
 
-def _open_requests(study: Study) -> Iterable[ReviewRequest]:
-    found = ReviewRequest.objects.filter(study=study, status=ReviewStatus.OPEN)
+def _open_before(read: Read) -> Iterable[ReviewRequest]:
+    """Who disagreed while the read could still be taken back waits for the next one, as the case does."""
+    open_now = ReviewRequest.objects.filter(study=read.study_id, status=ReviewStatus.OPEN)
+    found = open_now.filter(created_at__lte=read.created_at)
     return found.select_related("by", "study").order_by("created_at", "pk")
 
 

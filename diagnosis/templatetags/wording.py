@@ -160,6 +160,11 @@ def said_by(request: ReviewRequest) -> str:
 
 
 @register.filter
+def answers_to(request: ReviewRequest) -> str:
+    return texts.reviews.answers_to(person(request.by), notation.moment(request.created_at), request.text)
+
+
+@register.filter
 def answered(reply: Reply) -> str:
     """Why a reply stands on the list of answers. What the answer is, its study says: there it is opened."""
     reader = reply.read.reader.reader_name if reply.read.reader else ""

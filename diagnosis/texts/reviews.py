@@ -8,9 +8,10 @@ from diagnosis.texts.reading import ANSWERS, CANNOT_REASONS, CONFIDENCES
 
 SHORTEST, LONGEST = 3, 500
 DISAGREE = "I disagree"
+DISAGREE_ASKS = "What do you see that the AI does not, or the other way round?"
 DISAGREE_MEANS = (
-    "What do you see that the AI does not, or the other way round? The film goes to the top of the reading list, and "
-    "you are told when a radiologist has read it. Nobody is called: if it is urgent, ring up."
+    "The film goes to the top of the reading list, and you are told when a radiologist has read it. "
+    "Nobody is called: if it is urgent, telephone."
 )
 NAME_NOBODY = f"Do not name the patient. {SHORTEST} to {LONGEST} characters."
 UNCLEAR = f"Say in a sentence what you disagree with: {SHORTEST} to {LONGEST} characters."
@@ -29,16 +30,27 @@ ANSWERS_EMPTY = (
     "When a radiologist answers somebody's 'I disagree', or reads a film otherwise than the AI did, it stands here "
     "until a member of the team opens it."
 )
-ONLY_MEMBERS_OPEN = "You are not in this team: looking at it does not take it off the team's list."
+ONLY_MEMBERS_OPEN = (
+    "At those of teams that you are not in you only look: they stay here until a member opens them."
+)
 
 
 def said(at: str, text: str) -> str:
     """`at` carries its zone."""
-    return f"You said on {at}: “{text}”."
+    return f"You said on {at}: {quoted(text)}"
 
 
 def said_by(name: str, at: str, text: str) -> str:
-    return f"{name} said on {at}: “{text}”."
+    return f"{name} said on {at}: {quoted(text)}"
+
+
+def answers_to(name: str, at: str, text: str) -> str:
+    return f"Answers {name}, who said on {at}: {quoted(text)}"
+
+
+def quoted(text: str) -> str:
+    """In quotation marks, as the end of a sentence."""
+    return f"“{text}”" if text.endswith((".", "!", "?", "…")) else f"“{text}”."
 
 
 def answered(reader: str, *, by_name: str = "") -> str:

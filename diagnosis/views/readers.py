@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from diagnosis import access, texts
+from diagnosis import access, selectors, texts
 from diagnosis.models import Read, User
 from diagnosis.notation import moment
 from diagnosis.services import claims, drafts, reading
@@ -117,10 +117,16 @@ def signed_out() -> JsonResponse:
 
 def kept(request: HttpRequest, sentence: str, *, status: int, **more: Any) -> HttpResponse:
     """A page with what was typed and not stored, so that nobody has to type it from memory."""
+    form, codes = request.POST, request.POST.getlist("findings")
+    confidence = form.get("confidence", "")
     typed = {
-        "answer": texts.reading.ANSWERS.get(request.POST.get("answer", ""), ""),
-        "findings": ", ".join(request.POST.getlist("findings")),
-        "comment": request.POST.get("comment", ""),
+        "answer": texts.reading.ANSWERS.get(form.get("answer", ""), ""),
+        "reason": texts.reading.CANNOT_REASONS.get(form.get("reason", ""), ""),
+        "confidence": texts.reading.CONFIDENCES.get(int(confidence), "")
+        if confidence in {"1", "2", "3"}
+        else "",
+        "findings": ", ".join(term.name for term in selectors.terms_to_tick(codes) if term.code in codes),
+        "comment": form.get("comment", ""),
     }
     context = {"sentence": sentence, "typed": {name: value for name, value in typed.items() if value}, **more}
     return render(request, "cases/kept.html", context, status=status)

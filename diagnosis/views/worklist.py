@@ -56,7 +56,8 @@ def _list(request: HttpRequest, form: WorklistForm) -> dict[str, Any]:
     page = _page(request, wanted, cursor)
     is_empty = not page.rows and not wanted.is_set and not cursor
     return {
-        "form": form, "filters": wanted, "cursor": cursor, "counts": counts, "page": page,
+        "form": form, "filters": wanted, "cursor": cursor, "counts": counts,
+        "page": page, "page_size": selectors.CASES_A_PAGE,
         "query": form.query(), "without_cursor": f"{reverse('worklist')}?{form.query()}",
         "tabs": _tabs(request, form, counts), "tiers": _tiers(form, counts),
         "clear": f"{reverse('worklist')}?{WorklistForm.query_of_shelf(wanted.shelf)}",

@@ -94,6 +94,7 @@ def take_all(camera: Camera) -> None:
         take_studies(camera, page)
         take_states(camera, page)
         take_identity(camera, page)
+        take_disagreement(camera, page)
         take_reads(camera, page)
     take_reading(camera)
     take_uploads(camera)
@@ -307,6 +308,21 @@ def skip(page: Page) -> None:
     page.wait_for_selector(".over")
 
 
+def take_disagreement(camera: Camera, page: Page) -> None:
+    """'I disagree' before and after it is said, what a reader answered, and the list of answers nobody has opened."""
+    camera.take("disagree-no-answers", "/answers/")
+    own = stage.sent(page, stage.picture("mine.png", seed=370))
+    camera.take("disagree-say", own, prepare=say_so)
+    camera.take("disagree-too-short", own, prepare=say_too_little)
+    camera.take("disagree-said", stage.disagreed_study(page), prepare=is_ready)
+    answered = [stage.answered_study(camera.site, page) for _ in range(2)]
+    camera.take("disagree-answers", "/answers/")
+    camera.take("disagree-answers-of-all", "/answers/", role="administrator")
+    camera.take("disagree-answered", answered[0], prepare=at_answer)
+    camera.take("disagree-answers-opened", "/answers/")
+    camera.take("disagree-print", f"{answered[0]}print/")
+
+
 def take_uploads(camera: Camera) -> None:
     camera.take("upload", "/uploads/")
     camera.take("upload-outcomes", "/uploads/", prepare=send_several)
@@ -401,6 +417,25 @@ def refuse(page: Page) -> None:
 
 def is_ready(page: Page) -> None:
     page.wait_for_selector("[data-viewer][data-ready=true]")
+
+
+def say_so(page: Page) -> None:
+    is_ready(page)
+    page.locator("#disagree summary").click()
+    page.locator("#disagree button").scroll_into_view_if_needed()
+
+
+def say_too_little(page: Page) -> None:
+    say_so(page)
+    page.locator("#disagree form").evaluate("(form) => { form.noValidate = true; }")
+    page.locator("#disagree textarea").fill("no")
+    page.get_by_role("button", name="Put it on the reading list").click()
+    page.get_by_role("alert").wait_for()
+
+
+def at_answer(page: Page) -> None:
+    is_ready(page)
+    page.locator(".reads").scroll_into_view_if_needed()
 
 
 def ask_anyway(page: Page) -> None:

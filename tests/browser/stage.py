@@ -62,6 +62,24 @@ from diagnosis.services import assessment
 instance = Instance.objects.get(series__study="{study}")
 assessment.assess_anyway(instance, by=User.objects.get(username="radiologist"))
 """
+# A read as a reader submits it, a minute ago, and what is told once it is final.
+ANSWER = """
+from datetime import timedelta
+from django.utils import timezone
+from diagnosis.models import ReviewRequest, Study, User
+from diagnosis.services import claims, reviews
+from tests import factories
+reader = User.objects.get(username="radiologist")
+claims.number_of(reader)
+ago = timezone.now() - timedelta(minutes=1)
+ReviewRequest.objects.filter(study="{study}").update(created_at=ago - timedelta(hours=1))
+read = factories.ReadFactory(
+    study=Study.objects.get(pk="{study}"), reader=reader, answer="indeterminate", confidence=2,
+    findings=["consolidation"], comment="Rotated to the left; the density may be the breast.",
+    created_at=ago,
+)
+reviews.answer(read)
+"""
 # Reads of one study, as the reading room stores them: one that was replaced, one with everything that can be drawn.
 READS = """
 from diagnosis.models import Instance, Region, User
@@ -187,6 +205,34 @@ def asked_study(site: Site, page: Page) -> str:
     address = left_out_study(site, page, seed=361)
     site.manage("shell", "--no-imports", "-c", ASK_ANYWAY.format(study=address.split("/")[2]))
     _until_nothing_waits(site)
+    return address
+
+
+def disagree(page: Page, address: str, text: str) -> None:
+    """Say on a study's page that one disagrees with the AI."""
+    page.goto(address)
+    page.locator("#disagree summary").click()
+    page.locator("#disagree textarea").fill(text)
+    page.get_by_role("button", name="Put it on the reading list").click()
+    page.get_by_role("button", name="Take back").wait_for()
+
+
+def disagreed_study(page: Page) -> str:
+    """A study of this person's own, with whose answer they disagree."""
+    address = sent(page, picture("disagreed.png", seed=next(UNSEEN)))
+    disagree(page, address, "The left lower zone is dense, and it was not last week.")
+    return address
+
+
+def answer(site: Site, address: str) -> None:
+    """A radiologist has read the study of this address."""
+    site.manage("shell", "--no-imports", "-c", ANSWER.format(study=address.split("/")[2]))
+
+
+def answered_study(site: Site, page: Page) -> str:
+    """One whose disagreement a reader answered; it stands among the answers nobody has opened."""
+    address = disagreed_study(page)
+    answer(site, address)
     return address
 
 

@@ -109,6 +109,20 @@ def ask_to_withdraw(page: Page) -> None:
     expect(page.locator("dialog[open]")).to_be_visible()
 
 
+def disagree(page: Page) -> None:
+    ready(page)
+    page.locator("#disagree summary").click()
+
+
+def disagree_in_a_word(page: Page) -> None:
+    """The page that keeps what was typed and says what it lacks."""
+    disagree(page)
+    page.locator("#disagree form").evaluate("(form) => { form.noValidate = true; }")
+    page.locator("#disagree textarea").fill("no")
+    page.get_by_role("button", name="Put it on the reading list").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
 def batch(page: Page) -> None:
     outcomes(page)
     page.click("[data-batch-link]")
@@ -210,6 +224,14 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "study analysed on request": ("radiologist", "on request", ready),
     "print": ("clinician", "above print", nothing),
     "print below": ("clinician", "below print", nothing),
+    "study to disagree with": ("clinician", "own", disagree),
+    "study that somebody disagrees with": ("clinician", "disagreed", ready),
+    "not enough to disagree with": ("clinician", "own", disagree_in_a_word),
+    "answers": ("clinician", "answered", nothing),
+    "answers of all teams": ("administrator", "answered", nothing),
+    "study with a reader's answer": ("administrator", "answered study", ready),
+    "print with a reader's answer": ("clinician", "answered print", nothing),
+    "answers, one opened": ("clinician", "/answers/", nothing),
     "tokens": ("clinician", "/tokens/", nothing),
     "token made": ("clinician", "/tokens/", token),
     "api": ("clinician", "/api/docs/", answers),
@@ -274,6 +296,9 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
         known["held case"] = f"/cases/{stage.held_case(filled, page)}/"
         known["lost case"] = f"/cases/{stage.lost_case(filled, page)}/"
         own, known["withdrawn"] = stage.own_study(page), stage.withdrawn_study(page)
+        known["disagreed"] = stage.disagreed_study(page)
+        known["answered study"] = stage.answered_study(filled, page)
+    known |= {"answered": "/answers/", "answered print": f"{known['answered study']}print/"}
     stage.to_settle(filled)
     pseudonym, cases = stage.cases_of_one_patient(filled, 4)
     stage.claimed_by_another(filled, cases[0])

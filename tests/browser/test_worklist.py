@@ -71,7 +71,7 @@ def test_a_reader_needs_no_mouse(page_as, site):
 
 
 def test_filters_are_saved_under_a_name_and_come_back(page_as, site):
-    pseudonym, studies = stage.cases_of_one_patient(site, 1)
+    pseudonym, _ = stage.cases_of_one_patient(site, 1)
     page = page_as("radiologist")
     page.goto(f"/worklist/?search={pseudonym}")
     page.get_by_text("Save these filters").click()

@@ -151,7 +151,7 @@ def test_where_no_date_tells_what_came_later_is_no_prior(taken, clinician):
 def test_frontal_films_of_a_study_stand_before_its_lateral_ones(taken, clinician):
     current, old = taken("20260303"), taken("20250101", view="LL")
     frontal = factories.InstanceFactory(series__study=old, view="AP")
-    assert [prior.instance for prior in priors(current, by=clinician)][0] == frontal
+    assert priors(current, by=clinician)[0].instance == frontal
     assert len(priors(current, by=clinician)) == 2
 
 

@@ -519,9 +519,16 @@ def test_the_last_read_can_be_undone_for_a_while(case, reader, other):
 # --- announcing ---
 
 
+def doubted(case: Case) -> ReviewRequest:
+    """A clinician disagreed an hour ago, before any read of these tests."""
+    request = factories.ReviewRequestFactory(study=case.study, by=case.study.uploaded_by)
+    ReviewRequest.objects.update(created_at=timezone.now() - timedelta(hours=1))
+    return request
+
+
 @pytest.fixture
 def doubt(case: Case) -> ReviewRequest:
-    return factories.ReviewRequestFactory(study=case.study, by=case.study.uploaded_by)
+    return doubted(case)
 
 
 def test_a_read_is_announced_once_it_is_final_and_once_only(case, reader, doubt):
@@ -598,7 +605,7 @@ def test_a_read_that_cannot_be_announced_holds_up_no_other_and_is_tried_again(
 @pytest.mark.django_db(transaction=True)
 def test_eight_sweeps_at_once_announce_once():
     case, reader = factories.CaseFactory(), factories.UserFactory(role=Role.RADIOLOGIST)
-    factories.ReviewRequestFactory(study=case.study, by=case.study.uploaded_by)
+    doubted(case)
     became_final(submit(case, reader))
     assert sum(at_once(reading.announce)) == 1
     assert Notice.objects.count() == Reply.objects.count() == 1

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
-from django.utils import timezone
 
 from diagnosis import selectors, texts
 from diagnosis.models import Case, Event, Membership, Notice, Read, Reply, ReviewRequest
@@ -41,15 +38,13 @@ def predict(study):
 
 @pytest.fixture
 def read(study):
-    """A read that has become final, or one that supersedes another."""
+    """A read of just now, or one that supersedes another."""
 
     def _read(answer=Answer.NORMAL, **facts):
         before = facts.get("supersedes")
         if before:
             before.move(ReadStatus.SUBMITTED, ReadStatus.SUPERSEDED)
-        return factories.ReadFactory(
-            study=study, answer=answer, created_at=timezone.now() - timedelta(minutes=1), **facts
-        )
+        return factories.ReadFactory(study=study, answer=answer, **facts)
 
     return _read
 
@@ -173,6 +168,15 @@ def test_answering_twice_tells_nobody_twice(study, clinician, predict, read):
     final = read()
     assert reviews.answer(final) == reviews.answer(final)
     assert Reply.objects.count() == Notice.objects.count() == 1
+
+
+def test_who_disagrees_after_the_read_waits_for_the_next_one(study, clinician, predict, read):
+    predict()
+    before = read()
+    reviews.disagree(study, by=clinician, text=SENTENCE)
+    assert reviews.answer(before) is None and not Notice.objects.exists()
+    assert tier_of(study) == (CaseStatus.OPEN, Tier.DISAGREED)
+    assert reviews.answer(read()) is not None
 
 
 def test_who_has_left_the_team_is_not_told(study, clinician, predict, read):

@@ -93,6 +93,7 @@ def test_administrators_see_all_and_only_look(reply, sign_in):
     one = reply()
     chief = sign_in(factories.UserFactory(role=Role.ADMINISTRATOR))
     page = unescape(listed(chief))
+    assert "1 answer<" in page
     assert one.read.study.number in page and texts.reviews.ONLY_MEMBERS_OPEN in page
     assert reverse("answer-opening", args=[one.pk]) not in page
     assert count_in_bar(chief) == "1"
@@ -155,3 +156,11 @@ def test_a_part_of_a_page_counts_nothing(browser, reply, django_assert_max_num_q
     with django_assert_max_num_queries(12) as asked:
         browser.get(reverse("studies"), headers={"HX-Request": "true"})
     assert not any("diagnosis_reply" in query["sql"] for query in asked.captured_queries)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("Dense left lower zone", "“Dense left lower zone”."), ("Why?", "“Why?”"), ("No.", "“No.”")],
+)
+def test_a_quoted_sentence_ends_once(text, said):
+    assert texts.reviews.said("14:10 CET, 3 Mar 2026", text) == f"You said on 14:10 CET, 3 Mar 2026: {said}"

@@ -485,10 +485,13 @@ def test_a_read_that_another_read_overtook_says_whose_by_number(room, case, othe
 def test_who_lost_the_role_gets_back_what_was_typed(room, case, reader):
     room.get(at("case", case))
     User.objects.filter(pk=reader.pk).update(role=Role.CLINICIAN)
-    answer = submit(room, case, comment="typed <words>")
+    FindingTerm.objects.filter(code="nodule").update(name="Nodule or mass")
+    said = {"answer": "cannot", "reason": "quality", "confidence": "1", "findings": ["nodule", "x"]}
+    answer = submit(room, case, comment="typed <words>", **said)
     page = page_of(answer)
     assert answer.status_code == 403
-    assert words.ROLE_LOST in page and "typed &lt;words&gt;" in page and "Typical" in page
+    assert "<dd>Nodule or mass</dd>" in page and "<dd>poor quality</dd>" in page and "<dd>low</dd>" in page
+    assert words.ROLE_LOST in page and "typed &lt;words&gt;" in page and "<dd>Cannot assess</dd>" in page
     assert not Read.objects.exists() and Draft.objects.exists()
 
 

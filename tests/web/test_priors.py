@@ -57,7 +57,7 @@ def test_the_pane_says_prior_its_date_and_the_days_between(browser, study, earli
     assert '<strong class="prior__word">PRIOR</strong>' in markup
     assert "2025-03-03, as sent · 365 days before" in markup
     assert "CURRENT · 2026-03-03, as sent" in markup
-    assert "PA · patient&#x27;s right at the left edge" in markup
+    assert 'data-right-edge="L"' in markup and 'data-facts="896 × 1024 · PA"' in markup
 
 
 def test_the_pane_names_the_films_own_pictures_and_its_own_window(browser, study, earlier):

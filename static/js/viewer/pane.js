@@ -44,6 +44,7 @@ export class Pane {
     this.resizing = new ResizeObserver(() => this.resize());
     this.resizing.observe(this.stage);
     this.resize();
+    this.helper = frame.dataset.painter;
     this.load(pixels, frame.dataset.decoder);
   }
 
@@ -53,7 +54,9 @@ export class Pane {
       const film = await decoded(pixels, decoder, this.#ended.signal);
       if (this.#ended.signal.aborted) return;
       this.film = film;
-      paint(film, (painter) => this.use(painter), this.#ended.signal);
+      paint(film, this.helper, (painter) => this.use(painter), this.#ended.signal);
+      await this.painter.drawn;
+      if (this.#ended.signal.aborted) return;
       this.told.say("");
       this.stage.dataset.ready = "true";
     } catch (error) {
@@ -71,13 +74,15 @@ export class Pane {
 
   // Actions
 
-  use(painter) {
+  async use(painter) {
     this.painter?.destroy();
     this.painter = painter;
+    this.painted = "";
     painter.canvas.className = "viewer__canvas";
     this.#fill();
     this.paint();
     this.stage.prepend(painter.canvas);
+    await painter.drawn;
     this.preview.hidden = true;
   }
 
@@ -96,7 +101,7 @@ export class Pane {
     this.stage.dataset.fitted = String(this.view.isFitted);
     this.preview.style.transform = this.view.css();
     this.badges.place(this.view, this.levels);
-    this.painter?.draw(this.view, this.levels, devicePixelRatio);
+    this.#paintFilm();
   }
 
   press(event) {
@@ -129,10 +134,21 @@ export class Pane {
     this.draw();
   }
 
+  /** Only where something changed: the current film is painted more often. */
+  #paintFilm() {
+    if (!this.painter) return;
+    const { width, height } = this.painter.canvas;
+    const key = [this.view.css(), this.levels.low, this.levels.high, this.levels.inverted, width, height].join();
+    if (key === this.painted) return;
+    this.painted = key;
+    this.painter.draw(this.view, this.levels, devicePixelRatio);
+  }
+
   /** As many canvas pixels as the stage has on this screen. */
   #fill() {
     if (!this.painter) return;
-    this.painter.canvas.width = Math.round(this.stage.clientWidth * devicePixelRatio);
-    this.painter.canvas.height = Math.round(this.stage.clientHeight * devicePixelRatio);
+    const { canvas } = this.painter;
+    const [width, height] = [this.stage.clientWidth, this.stage.clientHeight].map((side) => Math.round(side * devicePixelRatio));
+    if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
   }
 }

@@ -115,11 +115,11 @@ export class Priors {
     this.#frame = frame;
     this.stage = frame.querySelector("[data-stage]");
     this.list = frame.querySelector("[data-prior-choice]");
-    this.current = Object.assign(document.createElement("p"), { className: "prior__current", textContent: frame.dataset.currentWords });
+    this.current = Object.assign(document.createElement("span"), { className: "badge prior__current", textContent: frame.dataset.currentWords });
     frame.querySelector("[data-prior-lock]").addEventListener("click", () => this.lock());
     this.list.addEventListener("change", () => this.choose());
     stage.after(frame);
-    stage.append(this.current);
+    stage.querySelector(".viewer__badges").prepend(this.current);
     root.dataset.comparing = frame.dataset.currentSide;
     this.viewer.toolbar.press("compare", true);
     this.#showLock();

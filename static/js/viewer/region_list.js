@@ -41,7 +41,7 @@ export class RegionList {
   draw() {
     const { own, selected, canUndo, canRedo } = this.regions;
     this.strip.dataset.empty = String(!own.length);
-    this.list.replaceChildren(...own.map((region) => this.#item(region)));
+    this.#put(own.map((region) => this.#item(region)));
     const region = this.regions.find(selected);
     this.edit.hidden = !region;
     this.finding.closest("label").hidden = !region || region.kind === "length" || !this.regions.terms.size;
@@ -53,7 +53,12 @@ export class RegionList {
 
   // Private
 
-  /** The buttons are kept from one drawing to the next: a new one would not have the focus. */
+  /** What stands where it should is left alone: a button that is put in anew, even the same one, loses the focus. */
+  #put(items) {
+    for (const item of [...this.list.children]) if (!items.includes(item)) item.remove();
+    items.forEach((item, i) => { if (this.list.children[i] !== item) this.list.insertBefore(item, this.list.children[i] ?? null); });
+  }
+
   #item(region) {
     const item = this.#button(region.id)?.parentElement ?? made(region.id);
     const [button] = item.children;
