@@ -19,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -29,7 +28,9 @@ from typing import Any
 READS = 0.3  # share of the studies that somebody has read
 CLAIMS, DRAFTS, OFF, DISAGREED = 12, 40, 500, 60
 AT_ONCE = 2000
-SPREAD = "UPDATE diagnosis_study SET received_at = now() - random() * interval '365 days'"
+DIGEST = "md5(random()::text) || md5(random()::text)"
+NINE = "upper(lpad(to_hex(g::bigint * 2654435761 % 68719476736), 9, '0'))"
+PSEUDONYM = f"substr({NINE}, 1, 4) || '-' || substr({NINE}, 5, 4) || '-' || substr({NINE}, 9, 1)"
 LEAD = """
 UPDATE diagnosis_study SET leading_id = made.id
 FROM diagnosis_prediction made
@@ -104,99 +105,113 @@ def prepare(url: str, var: Path) -> None:
 
 
 def fill(n: int) -> None:
-    """As a site is after a year: most films analysed, a third read, some open, some doubted."""
-    from django.db import connection
-
+    """As a site is after a year: all films analysed, a third read, some open, some doubted."""
     from diagnosis.models import Case, Study
     from diagnosis.services import worklist
     from tests import factories
 
-    chance = random.Random(7)
     readers = [factories.UserFactory(role="radiologist", reader_number=k + 1) for k in range(12)]
     factories.UserFactory(role="administrator", username="administrator")
-    team, sender = factories.TeamFactory(), factories.UserFactory()
-    sources = [factories.SourceFactory() for _ in range(5)]
-    checkpoints = [factories.CheckpointFactory(status=status) for status in ("retired", "promoted")]
-    for start in range(0, n, AT_ONCE):
-        size = min(AT_ONCE, n - start)
-        studies = make_studies(size, team=team, sender=sender, sources=sources, chance=chance)
-        make_analyses(studies, checkpoints, chance)
-        make_reads(studies, readers, chance)
-    with connection.cursor() as cursor:
-        cursor.execute(SPREAD)
-        cursor.execute(LEAD)
+    make_studies(n)
+    make_analyses()
+    make_reads(readers)
     for start in range(0, n, AT_ONCE):
         rows = Study.objects.order_by("pk").select_related("leading")
         worklist.enter_all(list(rows[start : start + AT_ONCE]))
     Case.objects.filter(n_reads__gt=0).update(status="done")
-    make_states(readers, chance)
+    make_states(readers, random.Random(7))
+    run("VACUUM ANALYZE")
+
+
+def make_studies(n: int) -> None:
+    from tests import factories
+
+    study = factories.StudyFactory.build(
+        team=factories.TeamFactory(), uploaded_by=factories.UserFactory(), source=None
+    )
+    sources = [factories.SourceFactory().pk for _ in range(5)]
+    copies(
+        factories.PatientFactory.build(),
+        f"generate_series(1, {n * 2 // 3}) AS g",
+        key=DIGEST,
+        pseudonym=PSEUDONYM,
+    )
+    copies(
+        study, f"generate_series(1, {n}) AS g",
+        patient_id=f"(SELECT min(id) FROM diagnosis_patient) + floor(random() * {n * 2 // 3})::int",
+        source_id=one_of(sources), sex="(ARRAY['F', 'M'])[1 + floor(random() * 2)::int]",
+        age_years="18 + floor(random() * 75)::int", accession_hash=DIGEST, record_hash=DIGEST,
+        received_at="now() - random() * interval '365 days'",
+    )  # fmt: skip
+    copies(factories.SeriesFactory.build(study=study), "diagnosis_study AS s", study_id="s.id")
+    film = factories.InstanceFactory.build(
+        series=factories.SeriesFactory.build(study=study), source_format="dicom",
+        attributes={"Manufacturer": "A maker", "PatientOrientation": ["L", "F"]},
+    )  # fmt: skip
+    views = "(ARRAY['PA', 'AP'])[1 + floor(random() * 2)::int]"
+    copies(
+        film, "diagnosis_series AS s", series_id="s.id", sha256=DIGEST, pixel_sha256=DIGEST, view=views,
+        cluster="gen_random_uuid()",
+    )  # fmt: skip
+
+
+def make_analyses() -> None:
+    from tests import factories
+
+    made = [factories.CheckpointFactory(status=status) for status in ("retired", "promoted")]
+    film = factories.InstanceFactory.build(series=factories.SeriesFactory.build(study=None))
+    analysis = factories.AnalysisFactory.build(instance=film, status="succeeded")
+    copies(analysis, "diagnosis_instance AS i", instance_id="i.id")
+    low, high = made[0].band_low, made[0].band_high
+    copies(
+        factories.PredictionFactory.build(analysis=analysis, checkpoint=made[0]),
+        "(SELECT id, random() AS score FROM diagnosis_analysis OFFSET 0) AS a",
+        analysis_id="a.id", checkpoint_id=one_of([f"'{one.pk}'::uuid" for one in made]), probability="a.score",
+        finding=f"CASE WHEN score < {low} THEN 'below' WHEN score > {high} THEN 'above' ELSE 'uncertain' END",
+    )  # fmt: skip
+    run(LEAD)
+
+
+def make_reads(readers: list[Any]) -> None:
+    from tests import factories
+
+    read = factories.ReadFactory.build(
+        study=factories.StudyFactory.build(team=None, uploaded_by=None), reader=readers[0]
+    )
+    copies(
+        read, f"(SELECT id FROM diagnosis_study WHERE random() < {READS}) AS s",
+        study_id="s.id", reader_id=one_of([reader.pk for reader in readers]),
+        label="(ARRAY['covid', 'noncovid', 'unknown'])[1 + floor(random() * 3)::int]",
+    )  # fmt: skip
+
+
+def one_of(values: list[Any]) -> str:
+    return f"(ARRAY[{', '.join(str(value) for value in values)}])[1 + floor(random() * {len(values)})::int]"
+
+
+def copies(row: Any, source: str, **columns: str) -> None:
+    """One row like `row` for each row of `source`; `columns` are SQL expressions for what differs."""
+    from django.db import connection
+    from django.utils import timezone
+
+    fields = [field for field in row._meta.concrete_fields if field.get_internal_type() != "BigAutoField"]
+    shown, values = [], []
+    for field in fields:
+        made = columns.get(field.column) or ("gen_random_uuid()" if field.primary_key else None)
+        value = getattr(row, field.attname)
+        if value is None and not field.null:
+            value = timezone.now()  # what is set when a row is saved
+        shown.append(made.replace("%", "%%") if made else "%s")
+        values += [] if made else [field.get_db_prep_save(value, connection)]
+    names = ", ".join(field.column for field in fields)
+    run(f"INSERT INTO {row._meta.db_table} ({names}) SELECT {', '.join(shown)} FROM {source}", values)
+
+
+def run(sql: str, values: list[Any] | None = None) -> None:
+    from django.db import connection
+
     with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE")
-
-
-def make_studies(n: int, *, team: Any, sender: Any, sources: list[Any], chance: random.Random) -> list[Any]:
-    from diagnosis import pseudonyms
-    from diagnosis.models import Instance, Patient, Series, Study
-    from tests.factories import digest
-
-    keys = [digest(uuid.uuid4()) for _ in range(n * 2 // 3 + 1)]
-    patients = Patient.objects.bulk_create(
-        Patient(key=key, pseudonym=pseudonyms.pseudonym_of(key)) for key in keys
-    )
-    studies = [
-        Study(
-            team=team, uploaded_by=sender, patient=chance.choice(patients), source=chance.choice(sources),
-            sex=chance.choice("FM"), age_years=chance.randint(18, 95), accession_hash=digest(uuid.uuid4()),
-        )
-        for _ in range(n)
-    ]  # fmt: skip
-    Study.objects.bulk_create(studies)
-    series = Series.objects.bulk_create(Series(study=study, modality="DX") for study in studies)
-    Instance.objects.bulk_create(
-        Instance(
-            series=one, source_format="dicom", sha256=digest(one.pk), pixel_sha256=digest(one.pk), width=2000,
-            height=2000, bits=12, window_low=0, window_high=4095, view=chance.choice(["PA", "AP"]),
-            attributes={"Manufacturer": "A maker", "PatientOrientation": ["L", "F"]},
-        )
-        for one in series
-    )  # fmt: skip
-    return studies
-
-
-def make_analyses(studies: list[Any], checkpoints: list[Any], chance: random.Random) -> None:
-    from diagnosis.models import Analysis, Instance, Prediction
-
-    instances = Instance.objects.filter(series__study__in=[study.pk for study in studies]).select_related(
-        "series"
-    )
-    analyses = Analysis.objects.bulk_create(Analysis(instance=one, status="succeeded") for one in instances)
-    Prediction.objects.bulk_create(
-        prediction_of(analysis, chance.choice(checkpoints), chance.random()) for analysis in analyses
-    )
-
-
-def prediction_of(analysis: Any, checkpoint: Any, score: float) -> Any:
-    from diagnosis.models import Prediction
-
-    low, high = checkpoint.band_low, checkpoint.band_high
-    finding = "below" if score < low else "above" if score > high else "uncertain"
-    return Prediction(
-        analysis=analysis, checkpoint=checkpoint, probability=score, finding=finding, band_low=low,
-        band_high=high, operating_point=checkpoint.operating_point, preprocessing="0123456789ab",
-        precision="fp32", duration_ms=40,
-    )  # fmt: skip
-
-
-def make_reads(studies: list[Any], readers: list[Any], chance: random.Random) -> None:
-    from diagnosis.models import Read
-
-    answers = {"typical": "covid", "atypical": "noncovid", "normal": "noncovid", "indeterminate": "unknown"}
-    read = [study for study in studies if chance.random() < READS]
-    said = [chance.choice(list(answers)) for _ in read]
-    Read.objects.bulk_create(
-        Read(study=study, reader=chance.choice(readers), answer=answer, label=answers[answer])
-        for study, answer in zip(read, said, strict=True)
-    )
+        cursor.execute(sql, values or None)
 
 
 def make_states(readers: list[Any], chance: random.Random) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from django.db.models import Count, Prefetch, Q, QuerySet
 from diagnosis import access
 from diagnosis.models import Exposure, FindingTerm, Instance, Read, Region, Study, User
 from diagnosis.selectors.results import DamagedCursorError
+from diagnosis.selectors.spacing import PIXELS, spacing_of
 from diagnosis.states import Answer, Label, ReadStatus, choices
 
 READS_ON_A_PAGE = 30
@@ -89,9 +91,11 @@ class Shape:
         return " ".join(f"{x:g},{y:g}" for x, y in self.region.points)
 
     @property
-    def length_px(self) -> float:
-        """From the first point to the last, as the crow flies."""
-        return float((self.width**2 + self.height**2) ** 0.5)
+    def length(self) -> str:
+        """Between two ends, with what it may be called on this film (rule D9)."""
+        spacing = spacing_of(self.region.instance)
+        length = math.hypot(self.width * spacing.x, self.height * spacing.y)
+        return f"{length:.0f} px" if spacing.words == PIXELS else f"{length:.1f} {spacing.words}"
 
 
 @dataclass(frozen=True)
@@ -247,7 +251,7 @@ def _exposure_before(read: Read) -> Exposure | None:
 def _marked_films(read: Read, names: dict[str, str]) -> list[MarkedFilm]:
     """The films that something was drawn on; else the first one, so that the page shows what was read."""
     films = list(Instance.objects.filter(series__study=read.study_id).order_by("created_at", "pk"))
-    regions = list(read.regions.order_by("instance__created_at", "instance", "pk"))
+    regions = list(read.regions.select_related("instance").order_by("instance__created_at", "instance", "pk"))
     shapes = [_shape(n, region, names) for n, region in enumerate(regions, start=1)]
     marked = [
         MarkedFilm(film, [shape for shape in shapes if shape.region.instance_id == film.pk]) for film in films

@@ -47,9 +47,9 @@ def turned_words(turn: dict[str, Any]) -> str:
 
 @register.filter
 def size_words(shape: Shape) -> str:
-    """In pixels of the film."""
+    """Of an area in pixels of the film, of a length in what it was measured in."""
     if shape.region.kind == RegionKind.LENGTH:
-        return f"{shape.length_px:.0f} px"
+        return shape.length
     return f"{shape.width:.0f} × {shape.height:.0f} px"
 
 

@@ -51,9 +51,9 @@ def index(request: HttpRequest) -> HttpResponse:
 
 def _list(request: HttpRequest, form: WorklistForm) -> dict[str, Any]:
     """What changes while somebody looks."""
-    wanted, cursor = form.filters(), request.GET.get("after", "")
+    wanted = form.filters()
     counts = selectors.worklist_counts(request.user, wanted)
-    page = _page(request, wanted, cursor)
+    page, cursor = _page(request, wanted)
     is_empty = not page.rows and not wanted.is_set and not cursor
     return {
         "form": form, "filters": wanted, "cursor": cursor, "counts": counts,
@@ -78,12 +78,14 @@ def _eyes(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _page(request: HttpRequest, wanted: selectors.CaseFilters, cursor: str) -> CasePage:
+def _page(request: HttpRequest, wanted: selectors.CaseFilters) -> tuple[CasePage, str]:
+    """The page after the cursor that was asked for, and that cursor; a damaged one leads to the first page."""
+    cursor = request.GET.get("after", "")
     try:
-        return selectors.worklist_page(request.user, wanted, cursor=cursor)
+        return selectors.worklist_page(request.user, wanted, cursor=cursor), cursor
     except selectors.DamagedCursorError:
         messages.warning(request, texts.worklist.PAGE_GONE)
-        return selectors.worklist_page(request.user, wanted)
+        return selectors.worklist_page(request.user, wanted), ""
 
 
 def _tabs(request: HttpRequest, form: WorklistForm, counts: CaseCounts) -> list[dict[str, Any]]:

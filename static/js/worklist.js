@@ -51,8 +51,8 @@ function choose() {
 }
 
 // Private
-const links = () => [...document.querySelectorAll(".case__open")];
-const ticks = () => [...document.querySelectorAll("[data-tick]")];
+function links() { return [...document.querySelectorAll(".case__open")]; }
+function ticks() { return [...document.querySelectorAll("[data-tick]")]; }
 
 function move(step) {
   const all = links();

@@ -17,10 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
 
 TERMS = [{"code": "consolidation", "name": "Consolidation"}, {"code": "effusion", "name": "Effusion"}]
 # The reading page's part: the mark that regions may be drawn, the tools for them, the findings.
-TOOLS = "".join(
-    f'<button type="button" class="tool" data-do="{kind}" title="{kind}">{kind}</button>'
-    for kind in ("box", "outline")
-)
+TOOLS = "".join(f'<button type="button" class="tool" data-do="{kind}" title="{kind}">{kind}</button>' for kind in ("box", "outline"))
 GET = "() => document.querySelector('[data-viewer]').viewer.regions.get()"
 SET = "(regions) => document.querySelector('[data-viewer]').viewer.regions.set(regions)"
 DO = "(action) => document.querySelector('[data-viewer]').viewer.do(action)"
@@ -62,13 +59,17 @@ def draws_regions(route: Route) -> None:
     """The study page as the reading page has its film."""
     answer = route.fetch()
     body = answer.text().replace(" data-viewer ", " data-viewer data-regions ", 1)
-    body = body.replace(
-        '<button type="button" class="tool" data-do="length"',
-        f'{TOOLS}<button type="button" class="tool" data-do="length"',
-        1,
-    )
+    body = body.replace('<button type="button" class="tool" data-do="length"', f'{TOOLS}<button type="button" class="tool" data-do="length"', 1)
     terms = f'<script type="application/json" id="terms">{json.dumps(TERMS)}</script>'
     route.fulfill(response=answer, body=body.replace("</main>", f"{terms}</main>"))
+
+
+def shows_regions(route: Route) -> None:
+    """The same while another reader has the case."""
+    answer = route.fetch()
+    route.fulfill(
+        response=answer, body=answer.text().replace(" data-viewer ", " data-viewer data-regions-fixed ", 1)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -178,9 +179,7 @@ def test_the_line_stays_on_the_film_under_zoom_pan_flip_rotation_and_resize(room
 
 def test_what_is_drawn_over_the_edge_ends_at_the_edge(room):
     box = draw(room, "b", (700, 900), (2000, 2000))
-    width, height = (
-        int(room.locator("[data-viewer]").get_attribute(f"data-{side}")) for side in ("width", "height")
-    )
+    width, height = (int(room.locator("[data-viewer]").get_attribute(f"data-{side}")) for side in ("width", "height"))
     assert box["points"][1] == [width, height]
 
 
@@ -285,6 +284,23 @@ def test_regions_of_a_draft_are_shown_and_those_of_other_films_are_kept_unseen(r
     assert regions(room) == stored and room.evaluate("() => window.changes") == []
     room.keyboard.press("Control+z")
     assert regions(room) == stored
+
+
+def test_while_another_reader_has_the_case_what_is_drawn_is_shown_and_stays(page_as, sent):
+    address = sent("regions.png", seed=700)
+    page = page_as("clinician")
+    page.route(re.compile(rf".*{address}$"), shows_regions)
+    page.goto(address)
+    own = ready(page).locator("[data-viewer]").get_attribute("data-instance")
+    stored = [{"id": "a", "instance": own, "kind": "box", "points": [[300, 420], [520, 610]], "finding": ""}]
+    page.evaluate(CHANGES)
+    page.evaluate(SET, stored)
+    drag(page, at(page, 400, 420), at(page, 440, 470))
+    page.get_by_role("button", name="Region 1: box").focus()
+    for key in ("ArrowRight", "Delete", "k", "k", "Control+z"):
+        page.keyboard.press(key)
+    assert regions(page) == stored and page.evaluate("() => window.changes") == []
+    expect(page.locator(".drawing__line")).to_have_count(1)
 
 
 def test_a_second_finger_turns_a_beginning_line_into_a_zoom(page_as, sent):
@@ -443,10 +459,7 @@ def test_on_a_telephone_the_prior_stands_below(page_as, compared):
     page.goto(compared.url)
     ready(page).evaluate(DO, "compare")
     expect(page.locator("[data-prior] [data-stage]")).to_have_attribute("data-ready", "true")
-    current, prior = (
-        page.locator(".viewer__stage").bounding_box(),
-        page.locator("[data-prior]").bounding_box(),
-    )
+    current, prior = page.locator(".viewer__stage").bounding_box(), page.locator("[data-prior]").bounding_box()
     assert current["y"] + current["height"] <= prior["y"] + 1
     assert min(current["height"], prior["height"]) > 180
     assert_together(page)
@@ -456,9 +469,7 @@ def test_a_film_without_a_patient_says_that_it_has_no_prior(page_as, sent):
     page = page_as("clinician")
     page.goto(sent(**LENGTHS["px"]))
     ready(page).keyboard.press("y")
-    expect(page.locator("[data-told]")).to_have_text(
-        "This study has no patient, so no prior film can be shown."
-    )
+    expect(page.locator("[data-told]")).to_have_text("This study has no patient, so no prior film can be shown.")
 
 
 def test_a_conflict_that_opens_takes_the_priors_away(compared, site, sent, films):
@@ -467,8 +478,6 @@ def test_a_conflict_that_opens_takes_the_priors_away(compared, site, sent, films
     # The page was loaded before; its list of priors is asked for anew.
     compared.keyboard.press("y")
     compared.keyboard.press("y")
-    expect(compared.locator("[data-told]")).to_have_text(
-        "No prior film of this patient is stored here that you may see."
-    )
+    expect(compared.locator("[data-told]")).to_have_text("No prior film of this patient is stored here that you may see.")
     expect(compared.locator("[data-prior]")).to_have_count(0)
     films.pop("patient")

@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 
 from diagnosis.models import Study
-from diagnosis.states import StudyStatus
+from diagnosis.states import Role, StudyStatus
 from diagnosis.texts import priors as words
 from tests import factories
 
@@ -133,3 +133,17 @@ def test_a_study_page_measures_and_draws_no_regions(browser, study, hang):
     markup = page(browser, study)
     assert 'data-do="length"' in markup
     assert 'data-do="box"' not in markup and " data-regions" not in markup
+
+
+def film_of(reader: Any, case: Any) -> str:
+    return reader.get(reverse("case", args=[case.study_id])).content.decode()
+
+
+def test_a_reader_draws_regions_and_only_looks_at_those_of_a_case_that_another_has(study, hang, sign_in):
+    hang()
+    case = factories.CaseFactory(study=study)
+    first, second = (sign_in(factories.UserFactory(role=Role.RADIOLOGIST)) for _ in range(2))
+    own, others = film_of(first, case), film_of(second, case)
+    assert " data-regions " in own and 'data-do="box"' in own
+    assert " data-regions-fixed " in others and " data-regions " not in others
+    assert 'data-do="box"' not in others and 'data-do="length"' not in others

@@ -163,6 +163,21 @@ def test_every_kind_of_region_is_drawn(chief, read):
     assert '<polygon points="0,0 9,0 9.5,9"/>' in page and "unnamed" in page
 
 
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ({}, "50 px"),
+        ({"ImagerPixelSpacing": [0.2, 0.1]}, "8.5 mm at detector, not corrected"),
+        ({"PixelSpacing": [0.2, 0.2], "PixelSpacingCalibrationType": "GEOMETRY"}, "10.0 mm, calibrated"),
+    ],
+)
+def test_a_length_is_called_what_it_may_be_called(chief, read, attributes, words):
+    instance = read.regions.get().instance
+    type(instance).objects.filter(pk=instance.pk).update(attributes=attributes)
+    Region.objects.create(read=read, instance=instance, kind="length", points=[[0, 0], [30, 40]])
+    assert f"length, {words}" in shown(chief, "read", read.pk)
+
+
 def test_how_it_came_about_says_whether_it_was_blind_and_why_not(chief, read):
     assert texts.exports.BLIND in shown(chief, "read", read.pk)
     Read.objects.update(is_blinded=False)

@@ -28,8 +28,8 @@ export class Drawing {
     const { root, view } = viewer;
     this.viewer = viewer;
     this.view = view;
-    this.kinds = root.dataset.regions === undefined ? ["length"] : ["box", "outline", "length"];
     this.regions = new Regions(root, view.film, terms());
+    this.kinds = this.regions.isFixed ? [] : root.dataset.regions === undefined ? ["length"] : ["box", "outline", "length"];
     this.naming = new Naming(this.regions, new Lengths(root.dataset));
     this.layer = new RegionLayer(viewer.stage, this.regions, this.naming, (...what) => this.grab(...what));
     this.list = new RegionList(root, this.regions, this.naming, {
@@ -64,6 +64,7 @@ export class Drawing {
 
   /** @param {number} dx of the stage, as is `dy`: to the right is to the right whatever way the film is turned */
   nudge(id, dx, dy, { resizes, isFine }) {
+    if (this.regions.isFixed) return;
     const { kind, points } = this.regions.find(id);
     const [x, y] = this.#onFilm(dx, dy, isFine ? 1 : Math.max(1, Math.round(8 / this.view.scale)));
     const end = kind === "length" ? 1 : this.#lowerRight(points);
@@ -75,7 +76,7 @@ export class Drawing {
 
   remove(id) {
     const region = this.regions.find(id);
-    if (!region) return "";
+    if (!region || this.regions.isFixed) return "";
     const name = this.naming.long(region);
     this.regions.remove(id);
     return `${name} deleted; undo brings it back`;
@@ -92,6 +93,7 @@ export class Drawing {
     if (event.button !== 0 || this.kinds.includes(tool)) return;
     event.stopPropagation();
     this.regions.select(id);
+    if (this.regions.isFixed) return;
     const region = this.regions.find(id);
     const from = this.#filmAt(event);
     const shape = (point) => (handle === null

@@ -43,8 +43,8 @@ export class RegionList {
     this.strip.dataset.empty = String(!own.length);
     this.#put(own.map((region) => this.#item(region)));
     const region = this.regions.find(selected);
-    this.edit.hidden = !region;
-    this.finding.closest("label").hidden = !region || region.kind === "length" || !this.regions.terms.size;
+    this.edit.hidden = !region || this.regions.isFixed;
+    this.finding.closest("label").hidden = !region || this.regions.isFixed || region.kind === "length" || !this.regions.terms.size;
     this.finding.value = region?.finding ?? "";
     [canUndo, canRedo].forEach((can, i) => this.tools[i]?.setAttribute("aria-disabled", String(!can)));
   }

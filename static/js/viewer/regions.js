@@ -33,6 +33,8 @@ export class Regions {
     this.film = film;
     this.terms = terms;
     this.instance = root.dataset.instance;
+    // Another reader has the case: what was drawn before is shown, and stays as it is.
+    this.isFixed = root.dataset.regionsFixed !== undefined;
   }
 
   get canUndo() { return this.#history.canUndo; }
@@ -78,7 +80,7 @@ export class Regions {
 
   /** @param {Region | null} region paint this while the pointer is down */
   show(region) {
-    this.draft = region;
+    this.draft = this.isFixed ? null : region;
     this.#tell();
   }
 
@@ -106,6 +108,7 @@ export class Regions {
   // Private
 
   #commit(regions, mark) {
+    if (this.isFixed) return;
     this.#history.commit(regions, mark);
     this.#changed();
   }
