@@ -17,7 +17,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
 
 TERMS = [{"code": "consolidation", "name": "Consolidation"}, {"code": "effusion", "name": "Effusion"}]
 # The reading page's part: the mark that regions may be drawn, the tools for them, the findings.
-TOOLS = "".join(f'<button type="button" class="tool" data-do="{kind}" title="{kind}">{kind}</button>' for kind in ("box", "outline"))
+TOOLS = "".join(
+    f'<button type="button" class="tool" data-do="{kind}" title="{kind}">{kind}</button>'
+    for kind in ("box", "outline")
+)
 GET = "() => document.querySelector('[data-viewer]').viewer.regions.get()"
 SET = "(regions) => document.querySelector('[data-viewer]').viewer.regions.set(regions)"
 DO = "(action) => document.querySelector('[data-viewer]').viewer.do(action)"
@@ -59,7 +62,8 @@ def draws_regions(route: Route) -> None:
     """The study page as the reading page has its film."""
     answer = route.fetch()
     body = answer.text().replace(" data-viewer ", " data-viewer data-regions ", 1)
-    body = body.replace('<button type="button" class="tool" data-do="length"', f'{TOOLS}<button type="button" class="tool" data-do="length"', 1)
+    length = '<button type="button" class="tool" data-do="length"'
+    body = body.replace(length, f"{TOOLS}{length}", 1)
     terms = f'<script type="application/json" id="terms">{json.dumps(TERMS)}</script>'
     route.fulfill(response=answer, body=body.replace("</main>", f"{terms}</main>"))
 
@@ -179,7 +183,9 @@ def test_the_line_stays_on_the_film_under_zoom_pan_flip_rotation_and_resize(room
 
 def test_what_is_drawn_over_the_edge_ends_at_the_edge(room):
     box = draw(room, "b", (700, 900), (2000, 2000))
-    width, height = (int(room.locator("[data-viewer]").get_attribute(f"data-{side}")) for side in ("width", "height"))
+    width, height = (
+        int(room.locator("[data-viewer]").get_attribute(f"data-{side}")) for side in ("width", "height")
+    )
     assert box["points"][1] == [width, height]
 
 
@@ -472,7 +478,10 @@ def test_on_a_telephone_the_prior_stands_below(page_as, compared):
     page.goto(compared.url)
     ready(page).evaluate(DO, "compare")
     expect(page.locator("[data-prior] [data-stage]")).to_have_attribute("data-ready", "true")
-    current, prior = page.locator(".viewer__stage").bounding_box(), page.locator("[data-prior]").bounding_box()
+    current, prior = (
+        page.locator(".viewer__stage").bounding_box(),
+        page.locator("[data-prior]").bounding_box(),
+    )
     assert current["y"] + current["height"] <= prior["y"] + 1
     assert min(current["height"], prior["height"]) > 180
     assert_together(page)
@@ -482,7 +491,9 @@ def test_a_film_without_a_patient_says_that_it_has_no_prior(page_as, sent):
     page = page_as("clinician")
     page.goto(sent(**LENGTHS["px"]))
     ready(page).keyboard.press("y")
-    expect(page.locator("[data-told]")).to_have_text("This study has no patient, so no prior film can be shown.")
+    expect(page.locator("[data-told]")).to_have_text(
+        "This study has no patient, so no prior film can be shown."
+    )
 
 
 def test_a_conflict_that_opens_takes_the_priors_away(compared, site, sent, films):
@@ -491,6 +502,8 @@ def test_a_conflict_that_opens_takes_the_priors_away(compared, site, sent, films
     # The page was loaded before; its list of priors is asked for anew.
     compared.keyboard.press("y")
     compared.keyboard.press("y")
-    expect(compared.locator("[data-told]")).to_have_text("No prior film of this patient is stored here that you may see.")
+    expect(compared.locator("[data-told]")).to_have_text(
+        "No prior film of this patient is stored here that you may see."
+    )
     expect(compared.locator("[data-prior]")).to_have_count(0)
     films.pop("patient")
