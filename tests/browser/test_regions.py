@@ -357,6 +357,19 @@ def test_a_length_says_what_it_is(page_as, sent, words):
     expect(page.get_by_role("button", name=f"Region 1: length, {said}")).to_be_visible()
 
 
+def test_the_words_of_a_length_at_the_edge_are_whole(page_as, sent):
+    page = page_as("clinician")
+    page.goto(sent(**LENGTHS["mm at detector, not corrected"]))
+    ready(page).keyboard.press("1")
+    length = draw(page, "k", (880, 400), (894, 500))
+    page.locator("[data-stage]").focus()
+    for _ in range(12):
+        page.keyboard.press("ArrowLeft")
+    painted(page)
+    words, frame = page.locator(".drawing__words").bounding_box(), page.locator("[data-stage]").bounding_box()
+    assert words["x"] + words["width"] <= frame["x"] + frame["width"] + 4 and length["kind"] == "length"
+
+
 def test_where_no_read_is_made_only_lengths_are_drawn(page_as, sent):
     page = page_as("clinician")
     page.goto(sent(**LENGTHS["px"]))

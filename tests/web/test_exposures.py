@@ -10,8 +10,9 @@ import pytest
 from django.urls import reverse
 from pypdf import PdfReader
 
-from diagnosis import renditions
+from diagnosis import pseudonyms, renditions
 from diagnosis.models import Batch, Exposure, Heatmap, Prediction, Study
+from diagnosis.services import tokens, worklist
 from diagnosis.states import UploadStatus
 from tests import factories, xrays
 from tests.web import test_permissions
@@ -49,7 +50,8 @@ def shown(world: dict[str, Any], team: Any, sign_in: Any) -> Any:
     batch = Batch.objects.get(pk=world["batch"])
     sent = factories.UploadFactory(batch=batch, instance_id=world["instance"], status=UploadStatus.ACCEPTED)
     world["upload"] = sent.pk
-    factories.CaseFactory(study=prediction.analysis.instance.series.study)
+    for study in Study.objects.all():
+        worklist.enter(study)
     browser = sign_in(reader)
     session = browser.session
     session["found"] = [world["study"].hex]
@@ -99,8 +101,6 @@ def test_the_part_of_a_page_that_asks_for_itself_notes_it_too(name, shown, world
 @pytest.mark.parametrize("name", ["api-study", "api-studies", "api-study-result", "api-prediction-overlay"])
 def test_a_program_is_noted_as_its_user(name, world, shown, sign_in):
     """Token or session: the row is the user's."""
-    from diagnosis.services import tokens
-
     _, secret = tokens.make(world["radiologist"], name="bridge", scopes=["studies:read"], days=1)
     shown.logout()
     answer = shown.get(address(name, world), headers={"Authorization": f"Bearer {secret}"})
@@ -127,8 +127,6 @@ def test_what_a_form_answers_is_noted_as_well(name, shown, world):
 
 
 def test_a_search_by_number_notes_what_it_finds(shown, world, study):
-    from diagnosis import pseudonyms
-
     Study.objects.filter(pk=study.pk).update(record_hash=pseudonyms.record_hash("4711"))
     asked = {"kind": "record", "number": "4711"}
     answer = shown.post(reverse("api-searches"), json.dumps(asked), content_type="application/json")

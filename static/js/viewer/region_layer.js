@@ -75,7 +75,8 @@ export class RegionLayer {
   #words(region) {
     const text = made("text", { class: region.id === this.regions.selected ? "drawing__words drawing__words--on" : "drawing__words" });
     text.textContent = this.naming.short(region);
-    text.at = (view) => beside(region, view);
+    let width = null;
+    text.at = (view) => beside(region, view, width ??= text.getComputedTextLength());
     return text;
   }
 
@@ -109,10 +110,10 @@ function lineOf(id) {
   return group;
 }
 
-/** Where the words of a region stand: over its upper left corner as it is turned now, but on the stage. */
-function beside({ kind, points }, view) {
+/** Where the words of a region stand: over its upper left corner as it is turned now, but whole on the stage. */
+function beside({ kind, points }, view, width) {
   const corners = handlesOf(kind, points).map((point) => view.toStage(...point));
   const { left, top, right, bottom } = boundsOf(corners);
   const [x, y] = kind === "length" ? [(left + right) / 2 + 8, (top + bottom) / 2 - 8] : [left, top - 6];
-  return [Math.max(x, 4), Math.max(y, LINE_HEIGHT)];
+  return [Math.max(Math.min(x, view.stage.width - width - 4), 4), Math.max(Math.min(y, view.stage.height - 4), LINE_HEIGHT)];
 }
