@@ -278,6 +278,8 @@ export class Viewer {
     if (!this.painter) return;
     const { canvas } = this.painter;
     const [width, height] = [this.stage.clientWidth, this.stage.clientHeight].map((side) => Math.round(side * devicePixelRatio));
+    // Not stretched by the part of a pixel that the stage may be wider.
+    [canvas.style.width, canvas.style.height] = [width, height].map((side) => `${side / devicePixelRatio}px`);
     if (canvas.width === width && canvas.height === height) return;
     [canvas.width, canvas.height] = [width, height];
   }

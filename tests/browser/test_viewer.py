@@ -14,12 +14,13 @@ from tests.browser import stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
 
-# Where the viewer's own arithmetic says that a point of the film is, in pixels of the page.
+# Where the viewer's own arithmetic says that a point of the film is, in pixels of the page: a stage is painted from a
+# whole pixel on.
 PLACE = """([x, y]) => {
   const { viewer } = document.querySelector("[data-viewer]");
   const box = viewer.stage.getBoundingClientRect();
   const [left, top] = viewer.view.toStage(x, y);
-  return [box.left + left, box.top + top];
+  return [Math.round(box.left) + left, Math.round(box.top) + top];
 }"""
 SCALE = "() => document.querySelector('[data-viewer]').viewer.view.scale"
 

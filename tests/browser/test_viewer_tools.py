@@ -32,6 +32,16 @@ def open_film(page: Page) -> None:
     ready(page)
 
 
+def open_dot(page: Page) -> tuple[int, int]:
+    """A picture that says nothing of its sides, black but for one white square, whose middle this returns."""
+    body, middle = dot("lens.png", seed=761)
+    if "dot" not in SENT:
+        SENT["dot"] = stage.sent(page, body)
+    page.goto(SENT["dot"])
+    ready(page)
+    return middle
+
+
 def changed(page: Page) -> str:
     painted(page)
     return page.locator("[data-changed]").inner_text()
@@ -124,8 +134,8 @@ def test_the_film_says_what_is_to_be_known_of_it(film, page_as):
     painted(film)
     expect(badges.locator("[data-minified]")).to_be_empty()
     page = page_as("clinician")
-    page.goto(stage.study(page, "above"))
-    expect(ready(page).locator(".viewer__badges")).to_contain_text("Side not recorded")
+    open_dot(page)
+    expect(page.locator(".viewer__badges")).to_contain_text("Side not recorded")
     expect(page.locator("[data-mark]")).to_have_count(0)
 
 
@@ -156,10 +166,9 @@ def square_in_lens(page: Page) -> float:
 
 
 def test_the_magnifier_shows_the_films_own_pixels_larger_under_the_cursor(page_as, site):
-    body, middle = dot("lens.png", seed=761)
     page = page_as("clinician")
-    page.goto(stage.sent(page, body))
-    lens = ready(page).locator(".viewer__lens")
+    middle = open_dot(page)
+    lens = page.locator(".viewer__lens")
     expect(lens).to_be_hidden()
     page.keyboard.press("t")
     page.keyboard.press("g")
@@ -179,11 +188,9 @@ def test_the_magnifier_shows_the_films_own_pixels_larger_under_the_cursor(page_a
 
 
 def test_without_a_mouse_arrows_move_the_film_under_the_lens(page_as, site):
-    body, middle = dot("lens.png", seed=761)
     page = page_as("clinician")
-    page.goto(stage.sent(page, body))
-    stage_of = ready(page).locator("[data-stage]")
-    stage_of.focus()
+    middle = open_dot(page)
+    page.locator("[data-stage]").focus()
     page.keyboard.press("g")
     assert square_in_lens(page) < 5
     dx, dy = (a - b for a, b in zip(stage_centre(page), page.evaluate(PLACE, list(middle)), strict=True))

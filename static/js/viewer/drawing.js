@@ -4,6 +4,7 @@
  * in the middle of what is to be seen, which keys then move.
  */
 
+import { corner } from "./gestures.js";
 import { Lengths } from "./lengths.js";
 import { Naming } from "./naming.js";
 import { Pen } from "./pen.js";
@@ -157,8 +158,8 @@ export class Drawing {
   }
 
   #filmAt(event) {
-    const box = this.viewer.stage.getBoundingClientRect();
-    return this.view.toFilm(event.clientX - box.left, event.clientY - box.top);
+    const [left, top] = corner(this.viewer.stage);
+    return this.view.toFilm(event.clientX - left, event.clientY - top);
   }
 
   /** A step on the stage as one on the film, of so many of its pixels. */

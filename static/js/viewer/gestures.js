@@ -138,7 +138,13 @@ export class Gestures {
   }
 
   #place(event) {
-    const box = this.stage.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
+    const [left, top] = corner(this.stage);
+    return [event.clientX - left, event.clientY - top];
   }
+}
+
+/** Where the stage's corner is on the screen: browsers paint it on a whole pixel, wherever the layout says it is. @returns {[number, number]} */
+export function corner(stage) {
+  const box = stage.getBoundingClientRect();
+  return [box.left, box.top].map((at) => Math.round(at * devicePixelRatio) / devicePixelRatio);
 }
