@@ -91,7 +91,7 @@ def read(page: Page, n_times: int, look_s: float) -> None:
     page.keyboard.press("2")
     page.wait_for_timeout(600)  # a draft is saved within half a second
     page.keyboard.press("Enter")
-    page.wait_for_function(f"window.times.length >= {n_times}")
+    page.wait_for_function("(n) => window.times.length >= n", arg=n_times)
 
 
 if __name__ == "__main__":

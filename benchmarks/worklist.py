@@ -301,10 +301,15 @@ def day(ago: int) -> str:
 
 
 def slow(captured: Any) -> None:
-    """With SLOW_MS in the environment: the queries that took longer."""
-    for one in captured if "SLOW_MS" in os.environ else ():
+    """With SLOW_MS in the environment: the queries that took longer, and how the database went about them."""
+    from django.db import connection
+
+    for one in list(captured) if "SLOW_MS" in os.environ else ():
         if 1000 * float(one["time"]) > float(os.environ["SLOW_MS"]):
-            sys.stderr.write(f"{one['time']} s: {one['sql']}\n\n")
+            with connection.cursor() as cursor:
+                cursor.execute("EXPLAIN (ANALYZE, BUFFERS) " + one["sql"].replace("%", "%%"))
+                plan = "\n".join(line for (line,) in cursor.fetchall())
+            sys.stderr.write(f"{one['time']} s: {one['sql']}\n{plan}\n\n")
 
 
 def timed(ask: Callable[[dict[str, Any]], Any], query: dict[str, Any], times: int) -> dict[str, float]:

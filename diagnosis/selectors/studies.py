@@ -150,20 +150,21 @@ def matching(search: str) -> Q:
 
 
 def pseudonym_start(search: str) -> Q:
-    word = _word(search)
+    word = search_word(search)
     grouped = f"{word[:4]}-{word[4:8]}-{word[8:]}".rstrip("-")
     return Q(patient__pseudonym__startswith=grouped) if word else Q(pk=None)
 
 
-def number_range(search: str) -> Q:
+def number_range(search: str, *, key: str = "pk") -> Q:
     """Study numbers are the first digits of the key, so a search for one is a range of keys."""
-    word = _word(search)
+    word = search_word(search)
     if not word or len(word) > 8 or any(character not in "0123456789ABCDEF" for character in word):
         return Q(pk=None)
-    return Q(pk__gte=uuid.UUID(hex=word.ljust(32, "0")), pk__lte=uuid.UUID(hex=word.ljust(32, "F")))
+    first, last = (uuid.UUID(hex=word.ljust(32, digit)) for digit in "0F")
+    return Q((f"{key}__gte", first), (f"{key}__lte", last))
 
 
-def _word(search: str) -> str:
+def search_word(search: str) -> str:
     return search.upper().replace("-", "").replace(" ", "").removeprefix("STUDY")
 
 

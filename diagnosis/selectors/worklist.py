@@ -17,7 +17,7 @@ from django.utils.crypto import salted_hmac
 from diagnosis import access
 from diagnosis.models import Case, Draft, Instance, Read, SavedFilter, Study, User
 from diagnosis.selectors.results import DamagedCursorError
-from diagnosis.selectors.studies import number_range, pseudonym_start
+from diagnosis.selectors.studies import number_range, pseudonym_start, search_word
 from diagnosis.states import CaseStatus, ReadStatus, Shelf
 
 CASES_A_PAGE = 30
@@ -32,6 +32,7 @@ SHOWN = (
 )  # fmt: skip
 NO_LABEL = "none"
 MOST_FOUND = 50
+SHORTEST_PSEUDONYM = 4
 
 
 @dataclass(frozen=True)
@@ -107,30 +108,44 @@ def cases_sought(user: access.Viewer, filters: CaseFilters) -> QuerySet[Case]:
 def _sought(user: access.Viewer, filters: CaseFilters, cases: QuerySet[Case]) -> QuerySet[Case]:
     """What would unblind a reader is not asked for one (D1)."""
     asked: dict[str, Any] = {"received_at__gte": filters.since, "received_at__lt": filters.until}
-    if isinstance(user, User) and user.is_administrator:
+    if _keeps(user):
         asked |= {"source": filters.source, "checkpoint": filters.checkpoint}
         asked |= {"label": "" if filters.label == NO_LABEL else filters.label or None}
     cases = cases.filter(**{name: value for name, value in asked.items() if value is not None})
     if filters.search:
-        cases = cases.filter(study__in=_named(filters.search))
+        cases = cases.filter(_named(filters.search))
     return cases.filter(~_read_by(user)) if filters.is_unread else cases
 
 
 def cases_on_shelf(user: access.Viewer, filters: CaseFilters) -> QuerySet[Case]:
     cases = cases_sought(user, filters)
     if filters.shelf == Shelf.MINE:
-        return cases.filter(study__in=_touched_by(user))
-    if filters.shelf == Shelf.OFF and not (isinstance(user, User) and user.is_administrator):
+        return _mine(user, cases)
+    if filters.shelf == Shelf.OFF and not _keeps(user):
         return cases.none()
     status = {Shelf.DONE: CaseStatus.DONE, Shelf.OFF: CaseStatus.OFF}.get(filters.shelf, CaseStatus.OPEN)
     cases = cases.filter(status=status)
     return cases.filter(tier=filters.tier) if filters.tier is not None else cases
 
 
-def _named(search: str) -> QuerySet[Any, Any]:
-    """Study number or pseudonym, or the beginning of one. Two questions, each of which an index answers."""
+def _keeps(user: access.Viewer) -> bool:
+    return isinstance(user, User) and user.is_administrator
+
+
+def _mine(user: access.Viewer, cases: QuerySet[Case]) -> QuerySet[Case]:
+    return cases.filter(study__in=_touched_by(user)).exclude(status=CaseStatus.OFF)
+
+
+def _named(search: str) -> Q:
+    """Study number or pseudonym, or the beginning of one.
+
+    A short beginning fits thousands and is taken for a number: one range of an index. A longer one asks two indexes.
+    """
+    if len(search_word(search)) < SHORTEST_PSEUDONYM:
+        return number_range(search, key="study")
     by_number = Study.objects.filter(number_range(search)).values("pk")
-    return by_number.union(Study.objects.filter(pseudonym_start(search)).values("pk"))
+    by_pseudonym = Study.objects.filter(pseudonym_start(search)).values("pk")
+    return Q(study__in=by_number.union(by_pseudonym))
 
 
 def _read_by(user: access.Viewer) -> Exists:
@@ -216,12 +231,12 @@ def worklist_counts(user: access.Viewer, filters: CaseFilters) -> CaseCounts:
     by_status: dict[str, dict[int, int]] = {}
     for status, tier, n in cases.order_by().values_list("status", "tier").annotate(n=Count("pk")):
         by_status.setdefault(status, {})[tier] = n
-    everywhere = cases_sought(user, filters)
+    off = cases_sought(user, filters).filter(status=CaseStatus.OFF).count() if _keeps(user) else 0
     return CaseCounts(
         waiting=sum(by_status.get(CaseStatus.OPEN, {}).values()),
-        mine=everywhere.filter(study__in=_touched_by(user)).count(),
+        mine=_mine(user, cases).count(),
         done=sum(by_status.get(CaseStatus.DONE, {}).values()),
-        off=everywhere.filter(status=CaseStatus.OFF).count(),
+        off=off,
         tiers=dict(sorted(by_status.get(CaseStatus.OPEN, {}).items())),
     )
 

@@ -39,6 +39,7 @@ class Room {
   /** @param {HTMLElement} root */
   enter(root) {
     this.root = root;
+    root.room = this;
     this.undo = new Undo(root);
     const isCase = Boolean(root.querySelector("[data-read]"));
     const room = { merge: this.merge, verify: () => this.#verify(), won: () => this.open(location.href) };
@@ -213,4 +214,4 @@ class Room {
 function parsed(html) { return new DOMParser().parseFromString(html, "text/html").getElementById("case"); }
 
 const root = document.getElementById("case");
-if (root) root.room = new Room(root);
+if (root) new Room(root);

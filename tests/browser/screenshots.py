@@ -62,7 +62,7 @@ class Camera:
             page.wait_for_timeout(500)
             page.screenshot(
                 path=self.out / f"{name}-{size}-{theme}.png",
-                full_page=size == "phone" and not name.startswith("list"),
+                full_page=size == "phone" and not name.startswith(("list", "reading")),
             )
 
     def pages(self, role: str | None, sizes: dict[str, tuple[int, int]]) -> Iterator[tuple[str, str, Page]]:

@@ -305,15 +305,6 @@ from django.utils import timezone
 from diagnosis.models import Case
 Case.objects.filter(study="{study}").update(claim_until=timezone.now())
 """
-HOLD = """
-from datetime import timedelta
-from django.utils import timezone
-from diagnosis.models import Case, User
-holder = User.objects.get(username="second.reader")
-User.objects.filter(pk=holder.pk, reader_number=None).update(reader_number=7)
-until = timezone.now() + timedelta(hours=1)
-Case.objects.filter(study="{study}").update(claimed_by=holder, claimed_at=timezone.now(), claim_until=until)
-"""
 NOTHING_LEFT = """
 from diagnosis.models import Case
 Case.objects.exclude(study="{study}").update(status="off")
@@ -350,9 +341,8 @@ def lost_case(site: Site, page: Page) -> str:
 
 def held_case(site: Site, page: Page) -> str:
     """A case that another reader has open."""
-    second_reader(site)
     [study] = cases(page, 1)
-    run(site, HOLD.format(study=study))
+    claimed_by_another(site, study)
     return study
 
 

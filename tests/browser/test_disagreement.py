@@ -19,7 +19,10 @@ def number_of(address: str) -> str:
 
 
 def own_film(page: Page) -> str:
-    return stage.sent(page, stage.picture("doubted.png", seed=next(stage.UNSEEN)))
+    """The address of a study of this person's own that has its result."""
+    address = stage.sent(page, stage.picture("doubted.png", seed=next(stage.UNSEEN)))
+    expect(page.locator("#disagree summary")).to_be_visible()
+    return address
 
 
 def test_it_is_said_taken_back_and_said_again_by_keyboard(page_as):
