@@ -158,7 +158,9 @@ def square_in_lens(page: Page) -> float:
     painted(page)
     return page.evaluate("""() => {
       const lens = document.querySelector(".viewer__lens");
-      const { data } = lens.getContext("2d").getImageData(0, 0, lens.width, lens.height);
+      const copy = new OffscreenCanvas(lens.width, lens.height).getContext("2d", { willReadFrequently: true });
+      copy.drawImage(lens, 0, 0);
+      const { data } = copy.getImageData(0, 0, lens.width, lens.height);
       let n = 0;
       for (let at = 0; at < data.length; at += 4) n += data[at] > 200;
       return Math.sqrt(n);
