@@ -15,7 +15,7 @@ from tests import manifests
 from tests.sites import NOT_INHERITED, ROOT, wait_for
 from tests.web.conftest import files_in
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("site"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes"), pytest.mark.timeout(300)]
 
 N_FILMS = 600
 TIDY = "from datetime import timedelta; from diagnosis.services import intake; intake.tidy(older_than=timedelta(0))"

@@ -18,7 +18,7 @@ from tests.sites import ROOT, Site, free_port, wait_for
 from tests.visitor import Visitor
 from tests.xrays import film, png
 
-pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("site"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("processes"), pytest.mark.timeout(300)]
 
 
 def binaries() -> Path | None:

@@ -18,7 +18,7 @@ from covidweb import leftovers, processes
 from tests.checkpoints import write_tiny_checkpoint
 from tests.sites import PROCESSES, Site, wait_for
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("site"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes"), pytest.mark.timeout(300)]
 ROLES = ("clinician", "radiologist", "administrator")
 # Ten on a machine that has nothing else to do; here other tests share it. No wait inside is longer.
 STOPPED_WITHIN_S = 60

@@ -16,7 +16,7 @@ from tests.visitor import Visitor
 from tests.xrays import film, png
 from tests.zips import zipped
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("site"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes"), pytest.mark.timeout(300)]
 
 SHIPPED = ROOT / "ml" / "weights" / "covidnet-d3.safetensors"
 RESULTS = """

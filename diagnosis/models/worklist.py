@@ -57,6 +57,8 @@ class Case(Stateful):
                 fields=["status", "checkpoint", "tier", "-priority", "id"], name="case_of_checkpoint"
             ),
             models.Index(fields=["status", "received_at"], name="case_by_date"),
+            # Few values, so it is small, and the counts of a page are read from it alone.
+            models.Index(fields=["status", "tier"], name="case_counted"),
             models.Index(fields=["status", "tier", "entered_at"], name="case_that_waits"),
         ]
 

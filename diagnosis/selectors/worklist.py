@@ -52,9 +52,13 @@ class CaseFilters:
     @property
     def is_set(self) -> bool:
         """Whether it is narrowed within its shelf."""
-        return self.tier is not None or any(
-            (self.search, self.is_unread, self.since, self.until, self.source, self.label, self.checkpoint)
-        )
+        return self.tier is not None or self.is_narrowed
+
+    @property
+    def is_narrowed(self) -> bool:
+        """By more than shelf and tier."""
+        wanted = (self.search, self.is_unread, self.since, self.until)
+        return any((*wanted, self.source, self.label, self.checkpoint))
 
 
 @dataclass(frozen=True)
@@ -229,16 +233,25 @@ def worklist_counts(user: access.Viewer, filters: CaseFilters) -> CaseCounts:
     """Under all filters but shelf and tier, so that one sees where something is."""
     cases = _sought(user, filters, access.listed_cases_of(user))
     by_status: dict[str, dict[int, int]] = {}
-    for status, tier, n in cases.order_by().values_list("status", "tier").annotate(n=Count("pk")):
+    for status, tier, n in cases.order_by().values_list("status", "tier").annotate(n=Count("*")):
         by_status.setdefault(status, {})[tier] = n
     off = cases_sought(user, filters).filter(status=CaseStatus.OFF).count() if _keeps(user) else 0
     return CaseCounts(
         waiting=sum(by_status.get(CaseStatus.OPEN, {}).values()),
-        mine=_mine(user, cases).count(),
+        mine=_n_mine(user, filters, cases),
         done=sum(by_status.get(CaseStatus.DONE, {}).values()),
         off=off,
         tiers=dict(sorted(by_status.get(CaseStatus.OPEN, {}).items())),
     )
+
+
+def _n_mine(user: access.Viewer, filters: CaseFilters, cases: QuerySet[Case]) -> int:
+    """Without filters, from what the reader did alone: no case is asked but the few that were taken off."""
+    if filters.is_narrowed:
+        return _mine(user, cases).count()
+    touched = _touched_by(user)
+    off = Case.objects.filter(status=CaseStatus.OFF, study__in=_touched_by(user))
+    return touched.count() - off.count()
 
 
 def n_read_today() -> int:

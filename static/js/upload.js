@@ -28,6 +28,7 @@ let batch = null;
 let following = null;
 let sent = 0;
 let stayed = false;
+let left = false;
 let table = null;
 
 // Lifecycle
@@ -177,9 +178,10 @@ function cancel(item) {
 }
 
 // Private
-/** A single film leads on to its study, where the answer appears by itself. */
+/** A single film leads on to its study, where the answer appears by itself. Once: going there again would begin anew. */
 function leave(upload) {
-  if (stayed || !upload.study_url) return false;
+  if (stayed || left || !upload.study_url) return false;
+  left = true;
   location.assign(upload.study_url);
   return true;
 }

@@ -1,12 +1,14 @@
 /**
  * The worklist by keyboard: j and k move, x chooses, / searches, r reads on. The list is exchanged while one looks at it: what
- * was chosen stays chosen, and where a case that had the focus is gone, the one in its place has it.
+ * was chosen stays chosen, the case that one looks at stays where it stands on the screen, and where a case that had the focus
+ * is gone, the one in its place has it. (Browsers would hold on to something else, so the style sheet tells them not to.)
  */
 
 import { isTyping } from "./dialogs.js";
 
 const chosen = new Set();
 let place = -1;
+let held = null;
 
 // Lifecycle
 addEventListener("keydown", (event) => {
@@ -22,7 +24,9 @@ document.addEventListener("change", ({ target }) => {
   if (target.matches("[data-tick-all]")) { for (const tick of ticks()) { tick.checked = target.checked; keep(tick); } redraw(); }
 });
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-  if (detail.target.id === "list") place = links().indexOf(document.activeElement);
+  if (detail.target.id !== "list") return;
+  place = links().indexOf(document.activeElement);
+  held = hold();
 });
 document.addEventListener("htmx:afterSwap", ({ detail }) => {
   if (detail.target.id === "list") restore();
@@ -66,6 +70,13 @@ function keep(tick) {
   tick.checked ? chosen.add(tick.value) : chosen.delete(tick.value);
 }
 
+/** The case in focus, else the first that can be seen, and where it stands; none while the top of the page is looked at. */
+function hold() {
+  if (scrollY === 0) return null;
+  const link = document.activeElement?.closest(".case__open") ?? links().find((one) => one.getBoundingClientRect().top >= 0);
+  return link ? { id: link.id, top: link.getBoundingClientRect().top } : null;
+}
+
 /** After an exchange: a case that left the page is not chosen any more, for nobody would see that it is. */
 function restore() {
   const here = ticks();
@@ -74,6 +85,8 @@ function restore() {
   for (const tick of here) tick.checked = chosen.has(tick.value);
   const all = links();
   if (place >= 0 && document.activeElement === document.body) all[Math.min(place, all.length - 1)]?.focus({ preventScroll: true });
+  const link = held && document.getElementById(held.id);
+  if (link) scrollBy({ top: link.getBoundingClientRect().top - held.top, behavior: "instant" });
   redraw();
 }
 

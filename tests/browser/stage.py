@@ -310,10 +310,12 @@ from diagnosis.models import Case
 Case.objects.exclude(study="{study}").update(status="off")
 """
 LOSE_FILES = """
-import shutil
 from diagnosis.models import Instance
 for instance in Instance.objects.filter(series__study="{study}"):
-    shutil.rmtree(instance.folder)
+    for file in instance.folder.iterdir():
+        # Its small picture stays for the lists, which other tests open, too.
+        if "thumbnail" not in file.name:
+            file.unlink()
 """
 
 

@@ -55,6 +55,21 @@ def test_one_film_leads_to_its_answer(page, capsys, name, seed, kind, offset):
     expect(page.locator("[data-viewer]")).to_have_attribute("data-ready", "true")
 
 
+def test_a_study_page_that_is_slow_to_come_is_asked_for_once(page):
+    """The outcome is asked for meanwhile, more often than a busy server answers."""
+    asked = []
+
+    def slowly(route):
+        asked.append(route.request.url)
+        time.sleep(1)
+        route.continue_()
+
+    page.route(re.compile(r"/studies/[0-9a-f-]{36}/$"), slowly)
+    page.set_input_files("input[type=file]", stage.picture("slow.png", seed=next(stage.UNSEEN)))
+    answer_of(page)
+    assert len(asked) == 1
+
+
 def test_a_finding_with_a_heatmap_shows_it_as_a_layer_over_the_film(page, filled):
     address = stage.study(page, "above")
     page.goto(address)

@@ -70,9 +70,23 @@ def test_only_administrators_look_at_what_was_taken_off(reader, chief):
     assert found(chief, shelf=Shelf.OFF) == [case.pk]
 
 
+@pytest.mark.parametrize("search", ["", "3F2A81C0"])
+def test_mine_counts_each_study_once_and_none_that_was_taken_off(reader, search):
+    case = factories.CaseFactory(study__pk=uuid.UUID("3f2a81c0-0000-4000-8000-000000000000"))
+    claims.claim(case, by=reader)
+    factories.DraftFactory(study=case.study, reader=reader)
+    factories.ReadFactory(study=case.study, reader=reader)
+    off = factories.CaseFactory(status=CaseStatus.OFF)
+    factories.DraftFactory(study=off.study, reader=reader)
+    wanted = CaseFilters(shelf=Shelf.MINE, search=search)
+    assert selectors.worklist_counts(reader, wanted).mine == 1
+    assert found(reader, shelf=Shelf.MINE, search=search) == [case.pk]
+
+
 def test_clinicians_have_no_worklist(clinician):
     factories.CaseFactory()
     assert found(clinician) == [] and selectors.worklist_counts(clinician, CaseFilters()).waiting == 0
+    assert selectors.worklist_counts(clinician, CaseFilters()).mine == 0
     assert not selectors.has_cases(clinician)
 
 
