@@ -18,7 +18,7 @@ PACKAGES = $(shell command -v chromium >/dev/null || echo chromium fonts-liberat
   $(shell PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || echo nginx-light) \
   $(shell command -v dcmdump >/dev/null || echo dcmtk)
 
-.PHONY: help setup setup-tests packages run test lint format docs check checkpoint demo screenshots bench clean
+.PHONY: help setup setup-tests packages run test test-long lint format docs check checkpoint demo screenshots bench clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -46,10 +46,13 @@ run: setup ## serve the site on http://HOST:PORT (PORT=8000), until Ctrl-C
 test: setup-tests packages ## all tests, with coverage; ARGS="-k upload" for some, without it
 ifeq ($(ARGS),)
 	@rm -f .coverage .coverage.*
-	$(PYTHON) -m pytest -n 2 --dist loadgroup --cov --cov-report=term
+	$(PYTHON) -m pytest -n 2 --dist loadgroup -m "not long" --cov --cov-report=term
 else
 	$(PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)
 endif
+
+test-long: setup-tests packages ## the long browser tests that `make test` leaves out: every way to draw, turn and drop (minutes)
+	$(PYTHON) -m pytest -n 1 -m long
 
 lint: setup-tests ## style, types, layers, spelling, settings for production, migrations, Docker files
 	.venv/bin/pre-commit run --all-files --color=never

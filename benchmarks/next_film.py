@@ -2,9 +2,9 @@
 
 python -m benchmarks.next_film http://localhost:8000 radiologist PASSWORD [--films 30]
 
-Sends films of its own, reads them one after the other by keyboard, and prints JSON: n, p50_ms, p95_ms and every time;
-`film` counts up to the first frame with the next film, `depth` up to the first with its lossless grey levels. Run it on
-a machine that does nothing else.
+Sends films of its own, reads them one after the other by keyboard, and prints JSON: n, p50_ms, p95_ms and every time.
+`depth` counts up to the first frame with the film's lossless grey levels, `film` up to the page's own mark that
+the film is displayed. Run it on a machine that does nothing else.
 """
 
 from __future__ import annotations

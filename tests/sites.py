@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -64,6 +65,7 @@ class Site:
         self.environment = {**inherited, **own, **environment}
         self.process: subprocess.Popen[str] | None = None
         self.passwords: dict[str, str] = {}
+        self._shell: subprocess.Popen[str] | None = None
 
     @property
     def output(self) -> str:
@@ -96,12 +98,14 @@ class Site:
     def stop(self, number: int = signal.SIGINT) -> float:
         """Stop as Ctrl-C does; returns the seconds that it took."""
         began = time.monotonic()
+        self._end_shell()
         self.process.send_signal(number)
         assert self.wait() == 0, self.output + self.logs()
         return time.monotonic() - began
 
     def end(self) -> None:
         """Whatever state it is in: nothing of it is left afterwards."""
+        self._end_shell()
         if self.process and self.process.poll() is None:
             self.process.terminate()
             self.wait()
@@ -145,6 +149,25 @@ class Site:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def shell(self, code: str) -> str:
+        """What a piece of Python code prints inside this site's Django; one process runs all of them."""
+        if self._shell is None:
+            command = [sys.executable, "-m", "tests.shell"]
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+            self._shell = subprocess.Popen(command, cwd=ROOT, env=self.environment, text=True, **pipes)
+        self._shell.stdin.write(json.dumps(code) + "\n")
+        self._shell.stdin.flush()
+        printed, failure = json.loads(self._shell.stdout.readline())
+        assert not failure, failure
+        return printed
+
+    def _end_shell(self) -> None:
+        if self._shell is not None:
+            self._shell.stdin.close()
+            self._shell.wait(timeout=30)
+            self._shell.stdout.close()
+            self._shell = None
 
     def ask(self, path: str) -> int:
         """The status of a GET."""

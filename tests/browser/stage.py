@@ -158,7 +158,7 @@ def fill(site: Site, n_films: int) -> None:
 
 def _until_nothing_waits(site: Site) -> None:
     until = time.monotonic() + WITHIN_S
-    while site.manage("shell", "--no-imports", "-c", WAITING).strip() != "0":
+    while site.shell(WAITING).strip() != "0":
         if time.monotonic() > until:
             raise TimeoutError("the films were not analysed")
         time.sleep(0.3)
@@ -166,7 +166,7 @@ def _until_nothing_waits(site: Site) -> None:
 
 def to_settle(site: Site) -> None:
     """An identity conflict and a stopped upload."""
-    site.manage("shell", "--no-imports", "-c", TO_SETTLE)
+    site.shell(TO_SETTLE)
 
 
 def own_study(page: Page) -> str:
@@ -185,25 +185,25 @@ def withdrawn_study(page: Page) -> str:
 
 def people(site: Site) -> None:
     """A few more accounts and teams, and notices for the clinician."""
-    site.manage("shell", "--no-imports", "-c", PEOPLE)
+    site.shell(PEOPLE)
 
 
 def failed_study(site: Site) -> str:
     """The address of a study whose analysis failed."""
-    return f"/studies/{site.manage('shell', '--no-imports', '-c', FAIL).strip()}/"
+    return f"/studies/{site.shell(FAIL).strip()}/"
 
 
 def left_out_study(site: Site, page: Page, *, seed: int = 360) -> str:
     """A film that the input gate turned away."""
     address = sent(page, picture("sideways.png", seed=seed))
-    site.manage("shell", "--no-imports", "-c", LEAVE_OUT.format(study=address.split("/")[2]))
+    site.shell(LEAVE_OUT.format(study=address.split("/")[2]))
     return address
 
 
 def asked_study(site: Site, page: Page) -> str:
     """One that a radiologist had analysed all the same."""
     address = left_out_study(site, page, seed=361)
-    site.manage("shell", "--no-imports", "-c", ASK_ANYWAY.format(study=address.split("/")[2]))
+    site.shell(ASK_ANYWAY.format(study=address.split("/")[2]))
     _until_nothing_waits(site)
     return address
 
@@ -226,7 +226,7 @@ def disagreed_study(page: Page) -> str:
 
 def answer(site: Site, address: str) -> None:
     """A radiologist has read the study of this address."""
-    site.manage("shell", "--no-imports", "-c", ANSWER.format(study=address.split("/")[2]))
+    site.shell(ANSWER.format(study=address.split("/")[2]))
 
 
 def answered_study(site: Site, page: Page) -> str:
@@ -240,7 +240,7 @@ def read(site: Site, page: Page, *, seed: int = 370) -> str:
     """The address of a read with regions, of a study that was sent for it."""
     address = sent(page, picture("read.png", seed=seed))
     study = address.split("/")[2]
-    return f"/reads/{site.manage('shell', '--no-imports', '-c', READS.format(study=study)).strip()}/"
+    return f"/reads/{site.shell(READS.format(study=study)).strip()}/"
 
 
 def waiting_study(site: Site, page: Page) -> str:
@@ -364,7 +364,7 @@ def forget_sessions(site: Site) -> None:
 
 
 def run(site: Site, code: str) -> str:
-    return site.manage("shell", "--no-imports", "-c", code)
+    return site.shell(code)
 
 
 # --- the worklist ---
@@ -415,16 +415,16 @@ worklist.refresh(study)
 
 def cases_of_one_patient(site: Site, n: int, *, hours: int = 1) -> tuple[str, list[str]]:
     """The pseudonym and the studies of a patient of one's own, all on the worklist, in the order of reading."""
-    made = site.manage("shell", "--no-imports", "-c", CASES.format(n=n, key=next(UNSEEN), hours=hours))
+    made = site.shell(CASES.format(n=n, key=next(UNSEEN), hours=hours))
     *studies, pseudonym = made.split()
     return pseudonym, studies[::-1]
 
 
 def claimed_by_another(site: Site, study: str) -> str:
     """Another reader opens it; their number."""
-    return site.manage("shell", "--no-imports", "-c", CLAIM.format(study=study)).strip()
+    return site.shell(CLAIM.format(study=study)).strip()
 
 
 def doubted(site: Site, study: str) -> None:
     """A clinician disagrees with what the AI said of it."""
-    site.manage("shell", "--no-imports", "-c", DISAGREE.format(study=study))
+    site.shell(DISAGREE.format(study=study))

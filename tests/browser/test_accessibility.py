@@ -310,12 +310,7 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
 @pytest.fixture(scope="package")
 def newcomer(site) -> str:
     site.passwords["newcomer"] = "a-long-enough-password"
-    site.manage(
-        "shell",
-        "--no-imports",
-        "-c",
-        "from tests import factories; factories.UserFactory(username='newcomer')",
-    )
+    site.shell("from tests import factories; factories.UserFactory(username='newcomer')")
     return "newcomer"
 
 

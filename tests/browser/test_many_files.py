@@ -86,6 +86,7 @@ def page(page_as):
     return page
 
 
+@pytest.mark.long
 def test_200_files_in_one_drop_each_get_their_outcome_and_the_page_stays_usable(page, capsys):
     page.evaluate(LONG_TASKS)
     questions: list[str] = []

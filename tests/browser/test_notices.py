@@ -18,7 +18,7 @@ def test_a_notice_rings_in_an_open_page_and_is_quiet_once_it_is_read(page_as, si
     page = page_as("radiologist")
     page.goto("/studies/")
     expect(page.get_by_role("link", name="0 unread notices")).to_be_visible()
-    site.manage("shell", "--no-imports", "-c", TELL)
+    site.shell(TELL)
     page.get_by_role("link", name="0 unread notices").focus()
     # Somebody comes back to this tab: all that is live on a page is asked for at once.
     page.evaluate("() => document.body.dispatchEvent(new CustomEvent('wake'))")

@@ -114,6 +114,7 @@ def test_a_read_is_made_by_keyboard_alone_and_the_next_film_stands_without_loadi
     assert active_ms > 900
 
 
+@pytest.mark.long
 def test_back_shows_the_case_before_and_forward_the_one_after(filled, reader, studies):
     [study, _] = studies(2)
     opened(reader, study)
@@ -175,6 +176,7 @@ def test_a_read_can_be_taken_back_for_a_while_and_is_a_draft_again(filled, reade
     assert [row[0] for row in reads_of(filled, study) if row[4] == "submitted"] == ["indeterminate"]
 
 
+@pytest.mark.long
 def test_the_undo_bar_goes_after_its_seconds(filled, reader, studies):
     [study, _] = studies(2)
     reader.clock.install()
@@ -369,6 +371,7 @@ def test_a_film_that_is_gone_says_so_and_the_rest_goes_on(filled, page_as, reade
     let_go(errors, "404")
 
 
+@pytest.mark.long
 def test_n_leaves_the_case_and_its_draft_for_later(filled, reader, studies):
     [study, _] = studies(2)
     opened(reader, study)
@@ -433,6 +436,7 @@ def test_what_is_drawn_is_part_of_the_draft_and_of_the_read(filled, reader, stud
     assert '"flipped": true' in view
 
 
+@pytest.mark.long
 def test_a_session_that_is_over_says_so_and_how_many_were_read(filled, page_as, studies):
     studies(1)
     second = page_as(stage.second_reader(filled))

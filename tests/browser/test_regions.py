@@ -152,6 +152,7 @@ def test_a_box_is_stored_in_pixels_of_the_source_film_whatever_way_it_is_turned(
     assert [left, top, right, bottom] == pytest.approx([300, 420, 520, 610], abs=1)
 
 
+@pytest.mark.long
 def test_an_outline_is_stored_with_few_points_close_to_what_was_drawn(room):
     turned(room)
     path = [(300, 400), (420, 380), (560, 470), (540, 600), (400, 640), (310, 520)]
@@ -165,6 +166,7 @@ def distance(one: tuple[float, float], other: list[float]) -> float:
     return float(((one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2) ** 0.5)
 
 
+@pytest.mark.long
 def test_the_line_stays_on_the_film_under_zoom_pan_flip_rotation_and_resize(room):
     draw(room, "b", (300, 420), (520, 610))
     for act in (
@@ -181,6 +183,7 @@ def test_the_line_stays_on_the_film_under_zoom_pan_flip_rotation_and_resize(room
         assert drawn_box(room) == pytest.approx((min(xs), min(ys), max(xs), max(ys)), abs=1)
 
 
+@pytest.mark.long
 def test_what_is_drawn_over_the_edge_ends_at_the_edge(room):
     box = draw(room, "b", (700, 900), (2000, 2000))
     width, height = (
@@ -222,6 +225,7 @@ def test_a_box_is_placed_moved_and_sized_by_keys_alone(room):
     assert regions(room) == []
 
 
+@pytest.mark.long
 def test_an_arrow_moves_a_box_that_way_on_the_screen_however_the_film_is_turned(room):
     for key in ("x", "t", "b", "b"):
         room.keyboard.press(key)
@@ -233,6 +237,7 @@ def test_an_arrow_moves_a_box_that_way_on_the_screen_however_the_film_is_turned(
     assert drawn_box(room)[3] > after[3] + 3 and drawn_box(room)[1] == pytest.approx(after[1], abs=0.5)
 
 
+@pytest.mark.long
 def test_the_tools_are_to_be_had_by_tab_and_enter(room):
     room.locator("[data-do=box]").focus()
     room.keyboard.press("Enter")
@@ -244,6 +249,7 @@ def test_the_tools_are_to_be_had_by_tab_and_enter(room):
     expect(room.locator("[data-stage]")).to_be_focused()
 
 
+@pytest.mark.long
 def test_a_finding_is_named_for_a_region(room):
     draw(room, "b", (300, 420), (400, 500))
     one = room.locator("[data-region-list] button")
@@ -256,6 +262,7 @@ def test_a_finding_is_named_for_a_region(room):
     expect(room.locator(".drawing__words")).to_have_text("1 consolidation")
 
 
+@pytest.mark.long
 def test_a_corner_is_moved_by_the_mouse_and_the_line_moves_the_whole(room):
     draw(room, "b", (300, 420), (400, 520))
     drag(room, at(room, 400, 520), at(room, 460, 580))
@@ -268,6 +275,7 @@ def test_a_corner_is_moved_by_the_mouse_and_the_line_moves_the_whole(room):
     assert regions(room)[0]["points"][0] == pytest.approx([300, 420], abs=1.5)
 
 
+@pytest.mark.long
 def test_a_click_draws_nothing_and_escape_puts_the_tool_down(room):
     room.keyboard.press("b")
     room.mouse.click(*at(room, 400, 400))
@@ -277,6 +285,7 @@ def test_a_click_draws_nothing_and_escape_puts_the_tool_down(room):
     expect(room.locator("[data-stage]")).to_have_attribute("data-tool", "pan")
 
 
+@pytest.mark.long
 def test_regions_of_a_draft_are_shown_and_those_of_other_films_are_kept_unseen(room):
     own = room.locator("[data-viewer]").get_attribute("data-instance")
     stored = [
@@ -292,6 +301,7 @@ def test_regions_of_a_draft_are_shown_and_those_of_other_films_are_kept_unseen(r
     assert regions(room) == stored
 
 
+@pytest.mark.long
 def test_while_another_reader_has_the_case_what_is_drawn_is_shown_and_stays(page_as, sent):
     address = sent("regions.png", seed=700)
     page = page_as("clinician")
@@ -309,6 +319,7 @@ def test_while_another_reader_has_the_case_what_is_drawn_is_shown_and_stays(page
     expect(page.locator(".drawing__line")).to_have_count(1)
 
 
+@pytest.mark.long
 def test_a_second_finger_turns_a_beginning_line_into_a_zoom(page_as, sent):
     address = sent("regions.png", seed=700)
     page = page_as("clinician", width=390)
@@ -363,6 +374,7 @@ def test_a_length_says_what_it_is(page_as, sent, words):
     expect(page.get_by_role("button", name=f"Region 1: length, {said}")).to_be_visible()
 
 
+@pytest.mark.long
 def test_the_words_of_a_length_at_the_edge_are_whole(page_as, sent):
     page = page_as("clinician")
     page.goto(sent(**LENGTHS["mm at detector, not corrected"]))
@@ -376,6 +388,7 @@ def test_the_words_of_a_length_at_the_edge_are_whole(page_as, sent):
     assert words["x"] + words["width"] <= frame["x"] + frame["width"] + 4 and length["kind"] == "length"
 
 
+@pytest.mark.long
 def test_where_no_read_is_made_only_lengths_are_drawn(page_as, sent):
     page = page_as("clinician")
     page.goto(sent(**LENGTHS["px"]))
@@ -394,7 +407,7 @@ def compared(page_as, sent, site, films) -> Page:
     current, prior = sent("current.png", seed=710), sent("prior.dcm", seed=711, width=1024, height=896)
     if "patient" not in films:
         code = SAME_PATIENT.format(current=current.split("/")[2], prior=prior.split("/")[2])
-        films["patient"] = site.manage("shell", "--no-imports", "-c", code).strip()
+        films["patient"] = site.shell(code).strip()
     page = page_as("clinician")
     page.goto(current)
     ready(page).keyboard.press("y")
@@ -434,6 +447,7 @@ def test_zoom_place_and_window_of_both_films_go_together(compared):
         assert_together(compared)
 
 
+@pytest.mark.long
 def test_the_prior_leads_as_well(compared):
     box = compared.locator("[data-prior] [data-stage]").bounding_box()
     compared.mouse.move(box["x"] + 100, box["y"] + 100)
@@ -444,6 +458,7 @@ def test_the_prior_leads_as_well(compared):
     assert current[0] > 1.2
 
 
+@pytest.mark.long
 def test_unlocked_each_film_goes_its_own_way_and_locked_they_meet_again(compared):
     lock = compared.get_by_role("button", name="Synchronised")
     lock.click()
@@ -463,6 +478,7 @@ def test_no_ai_output_is_shown_in_the_prior_and_the_heatmap_stays_on_its_own_fil
     assert not re.search(r"score|threshold|pattern|0\.\d\d", compared.locator("[data-prior]").inner_text())
 
 
+@pytest.mark.long
 def test_the_pane_closes_by_key_and_button_and_the_film_fits_again(compared):
     compared.get_by_role("button", name="Close the prior film").click()
     expect(compared.locator("[data-prior]")).to_have_count(0)
@@ -473,6 +489,7 @@ def test_the_pane_closes_by_key_and_button_and_the_film_fits_again(compared):
     expect(compared.locator(".prior__current")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_on_a_telephone_the_prior_stands_below(page_as, compared):
     page = page_as("clinician", width=390)
     page.goto(compared.url)
@@ -487,6 +504,7 @@ def test_on_a_telephone_the_prior_stands_below(page_as, compared):
     assert_together(page)
 
 
+@pytest.mark.long
 def test_a_film_without_a_patient_says_that_it_has_no_prior(page_as, sent):
     page = page_as("clinician")
     page.goto(sent(**LENGTHS["px"]))
@@ -498,7 +516,7 @@ def test_a_film_without_a_patient_says_that_it_has_no_prior(page_as, sent):
 
 def test_a_conflict_that_opens_takes_the_priors_away(compared, site, sent, films):
     sent(**LENGTHS["px"])
-    site.manage("shell", "--no-imports", "-c", OPEN_CONFLICT.format(patient=films["patient"]))
+    site.shell(OPEN_CONFLICT.format(patient=films["patient"]))
     # The page was loaded before; its list of priors is asked for anew.
     compared.keyboard.press("y")
     compared.keyboard.press("y")

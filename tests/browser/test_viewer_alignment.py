@@ -155,6 +155,7 @@ HELD = {
 
 
 @pytest.mark.parametrize("orientation", HELD)
+@pytest.mark.long
 def test_a_film_that_was_held_turned_stands_upright_under_its_heatmap(page_as, filled, orientation):
     """The map is drawn by the site's own code, one cell of 7 × 7, and the square lies in the middle of that cell."""
     width, height = 840, 1050

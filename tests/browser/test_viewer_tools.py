@@ -73,6 +73,7 @@ def test_a_turned_view_says_so_and_reset_turns_it_back(film):
         expect(film.locator(f"[data-do={tool}]")).to_have_attribute("aria-pressed", "false")
 
 
+@pytest.mark.long
 def test_a_page_hears_of_every_turn_and_can_bring_one_back(film):
     film.evaluate(f"""() => {{ window.turns = [];
       {VIEWER}.root.addEventListener("view:turn", () => window.turns.push({VIEWER}.turned())); }}""")
@@ -84,6 +85,7 @@ def test_a_page_hears_of_every_turn_and_can_bring_one_back(film):
     assert changed(film) == "View changed: flipped, rotated 180°"
 
 
+@pytest.mark.long
 def test_every_way_to_lie_has_its_way_back_from_the_stage_to_the_film(film):
     off = film.evaluate(f"""() => {{
       const {{ view }} = {VIEWER};
@@ -101,6 +103,7 @@ def test_every_way_to_lie_has_its_way_back_from_the_stage_to_the_film(film):
     assert off < 1e-9
 
 
+@pytest.mark.long
 def test_a_turn_keeps_what_is_in_the_middle(film):
     x, y = stage_centre(film)
     film.mouse.move(x + 100, y + 50)
@@ -113,6 +116,7 @@ def test_a_turn_keeps_what_is_in_the_middle(film):
     assert film.evaluate(middle) == pytest.approx(before, abs=0.01)
 
 
+@pytest.mark.long
 def test_the_letters_of_the_sides_go_along_with_flip_and_rotation(film):
     assert mark(film, "R")[0] < 0.5 < mark(film, "L")[0]
     film.keyboard.press("x")
@@ -189,6 +193,7 @@ def test_the_magnifier_shows_the_films_own_pixels_larger_under_the_cursor(page_a
     expect(lens).to_be_hidden()
 
 
+@pytest.mark.long
 def test_without_a_mouse_arrows_move_the_film_under_the_lens(page_as, site):
     page = page_as("clinician")
     middle = open_dot(page)
@@ -211,6 +216,7 @@ def phone(page_as, site, film) -> Page:
     return page
 
 
+@pytest.mark.long
 def test_a_finger_that_rests_magnifies_until_it_lifts(phone):
     x, y = stage_centre(phone)
     y += 60
@@ -245,6 +251,7 @@ def test_one_finger_leaves_a_whole_film_alone_and_two_never_rotate_it(phone):
     assert phone.evaluate(f"{VIEWER}.turned()") == {"flipped": False, "rotated": 0}
 
 
+@pytest.mark.long
 def test_what_a_telephone_has_no_room_for_is_behind_more(phone):
     flip, more = phone.locator("[data-do=flip]"), phone.get_by_role("button", name="More", exact=True)
     expect(flip).to_be_hidden()
@@ -254,6 +261,7 @@ def test_what_a_telephone_has_no_room_for_is_behind_more(phone):
     assert changed(phone) == "View changed: flipped"
 
 
+@pytest.mark.long
 def test_a_page_brings_its_readers_own_keys(film):
     """As a page of the reading room does; the digits are its answers there, so the viewer leaves them to it."""
     keys = '<script type="application/json" id="reading-keys">{"flip": "y", "fit": "0", "submit": "Enter"}</script>'
@@ -273,6 +281,7 @@ def test_a_page_brings_its_readers_own_keys(film):
     expect(film.locator("[data-do=flip]")).to_have_attribute("title", "Flip left and right (Y)")
 
 
+@pytest.mark.long
 def test_a_key_held_down_flips_once(film):
     film.keyboard.down("x")
     film.keyboard.down("x")
@@ -280,6 +289,7 @@ def test_a_key_held_down_flips_once(film):
     assert changed(film) == "View changed: flipped"
 
 
+@pytest.mark.long
 def test_a_viewer_that_is_let_go_hears_nothing_and_its_film_stands_at_once_again(film):
     fetched = []
     film.on(
@@ -323,6 +333,7 @@ def test_a_film_fetched_beforehand_is_fetched_once(film, page_as):
     assert len(fetched) == 1
 
 
+@pytest.mark.long
 def test_a_tool_and_a_layer_can_be_added(film):
     film.evaluate(f"""() => {{
       window.seen = [];
@@ -345,6 +356,7 @@ def test_a_tool_and_a_layer_can_be_added(film):
     assert film.evaluate("window.placed") == film.evaluate(f"{VIEWER}.view.css()")
 
 
+@pytest.mark.long
 def test_screenshots_are_named_on_the_film(page_as, site):
     page = page_as("clinician")
     pixels = xrays.film(762, width=896, height=1024)
