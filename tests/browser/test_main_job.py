@@ -36,8 +36,10 @@ def page(page_as):
     return page
 
 
-@pytest.mark.parametrize(("name", "seed"), FILMS)
-@pytest.mark.parametrize(("kind", "offset"), [("drop", 0), ("paste", 10), ("dialog", 20)])
+@pytest.mark.parametrize(
+    ("kind", "offset", "name", "seed"),
+    [("drop", 0, *film) for film in FILMS] + [("paste", 10, *FILMS[2]), ("dialog", 20, *FILMS[0])],
+)
 def test_one_film_leads_to_its_answer(page, capsys, name, seed, kind, offset):
     film = stage.picture(name, seed=seed + offset)
     started = time.monotonic()

@@ -174,6 +174,7 @@ def test_what_was_not_received_is_sent_again_at_a_press(page, errors):
     errors[:] = [error for error in errors if "ERR_FAILED" not in error]
 
 
+@pytest.mark.long
 def test_all_that_is_not_sent_is_cancelled_at_a_press(page):
     page.route("**/uploads/", lambda route: None if route.request.method == "POST" else route.continue_())
     stage.hand_over(page, "drop", *[file(f"{n}.png", tiny(9_610_000 + n)) for n in range(6)])
@@ -228,6 +229,7 @@ def test_a_dropped_folder_is_opened_to_the_bottom(page, tmp_path):
     assert names == ["export/P-100/a.png", "export/P-200/cxr/b.png"]
 
 
+@pytest.mark.long
 def test_a_chosen_folder_is_opened_to_the_bottom(page, tmp_path):
     page.set_input_files("#folder", folder_of_films(tmp_path, 9_710_000))
     expect(page.locator("[data-status]")).to_have_text("2 of 2 have their outcome")
@@ -266,6 +268,7 @@ def test_a_typed_number_goes_with_one_drop_and_not_with_the_next(page, site):
     expect(row(page, "c.png")).to_contain_text("No patient in this file.")
 
 
+@pytest.mark.long
 def test_a_placeholder_counts_as_none_and_the_page_says_so(page, site):
     page.fill("[data-typed]", "UNKNOWN")
     stage.hand_over(page, "drop", file("a.png", tiny(9_730_000)), file("b.png", tiny(9_730_001)))
@@ -274,6 +277,7 @@ def test_a_placeholder_counts_as_none_and_the_page_says_so(page, site):
     assert kept(site, 2) == [("", "")] * 2
 
 
+@pytest.mark.long
 def test_folder_names_are_patients_once_the_switch_is_on(page, site, tmp_path):
     page.get_by_label("Folder names are patient numbers").check()
     archive = tmp_path / "more.zip"
@@ -294,6 +298,7 @@ def table(rows: list[tuple[str, str]], separator: str = ",") -> bytes:
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.long
 def test_a_table_dropped_with_the_films_names_their_patients_and_lists_what_it_misses(page, site, separator):
     rows = [("a.png", "17"), ("x/b, c.png", "18"), ("gone.png", "19"), ("twice.png", "1"), ("twice.png", "2")]
     rows += [("same.png", "20")]

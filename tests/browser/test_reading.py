@@ -143,6 +143,7 @@ def test_enter_within_a_second_of_the_film_and_a_key_that_is_held_down_do_nothin
     assert reads_of(filled, study) == []
 
 
+@pytest.mark.long
 def test_enter_without_an_answer_says_what_is_missing(filled, reader, studies):
     [study] = studies()
     looked(opened(reader, study)).keyboard.press("Enter")
@@ -217,6 +218,7 @@ def test_a_draft_survives_a_closed_tab_and_a_session_that_was_killed(
         expect(page.locator("[data-restored]")).to_contain_text("restored")
 
 
+@pytest.mark.long
 def test_without_a_connection_nothing_is_lost(filled, reader, studies, errors):
     [study] = studies()
     opened(reader, study)
@@ -234,6 +236,7 @@ def test_without_a_connection_nothing_is_lost(filled, reader, studies, errors):
     let_go(errors, *EXPECTED)
 
 
+@pytest.mark.long
 def test_whoever_is_signed_out_signs_in_in_another_tab_and_nothing_is_lost(filled, browser, studies, errors):
     [study] = studies()
     with browser.new_context(base_url=filled.url) as context:
@@ -382,6 +385,7 @@ def test_n_leaves_the_case_and_its_draft_for_later(filled, reader, studies):
     assert reads_of(filled, study) == []
 
 
+@pytest.mark.long
 def test_time_counts_while_somebody_reads_and_not_while_nobody_does(filled, reader, studies):
     [study] = studies()
     reader.clock.install()
@@ -396,6 +400,7 @@ def test_time_counts_while_somebody_reads_and_not_while_nobody_does(filled, read
     assert reader.evaluate(clock) - before == pytest.approx(50_000, abs=2500)
 
 
+@pytest.mark.long
 def test_on_a_telephone_the_film_comes_first_and_every_target_has_room_for_a_finger(filled, page_as, studies):
     [study] = studies()
     page = opened(page_as("radiologist", width=390), study)

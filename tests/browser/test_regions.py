@@ -422,6 +422,7 @@ def assert_together(page: Page) -> None:
     assert prior == pytest.approx(current, abs=0.004)
 
 
+@pytest.mark.long
 def test_a_prior_stands_beside_the_film_under_its_own_name(compared):
     frame = compared.get_by_role("group", name="Prior film")
     expect(frame.get_by_text("PRIOR", exact=True)).to_be_visible()
@@ -471,6 +472,7 @@ def test_unlocked_each_film_goes_its_own_way_and_locked_they_meet_again(compared
     assert_together(compared)
 
 
+@pytest.mark.long
 def test_no_ai_output_is_shown_in_the_prior_and_the_heatmap_stays_on_its_own_film(compared):
     compared.keyboard.press("h")
     painted(compared)
@@ -514,6 +516,7 @@ def test_a_film_without_a_patient_says_that_it_has_no_prior(page_as, sent):
     )
 
 
+@pytest.mark.long
 def test_a_conflict_that_opens_takes_the_priors_away(compared, site, sent, films):
     sent(**LENGTHS["px"])
     site.shell(OPEN_CONFLICT.format(patient=films["patient"]))

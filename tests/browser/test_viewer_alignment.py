@@ -126,7 +126,9 @@ def acts(page: Page) -> list[Callable[[], object]]:
 
 
 @pytest.mark.parametrize("painter", PAINTERS)
-@pytest.mark.parametrize(("width", "height"), [(896, 1024), (1201, 701), (560, 1240)])
+@pytest.mark.parametrize(
+    ("width", "height"), [(896, 1024), pytest.param(1201, 701, marks=pytest.mark.long), (560, 1240)]
+)
 def test_film_and_heatmap_stay_together_to_one_pixel(page_as, filled, painter, width, height):
     page = page_as("clinician")
     if painter == "AsidePainter":

@@ -143,6 +143,7 @@ def test_the_film_says_what_is_to_be_known_of_it(film, page_as):
     expect(page.locator("[data-mark]")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_contrast_presets_are_parts_of_the_films_own_window(film):
     low, high = film.evaluate(f"[{VIEWER}.levels.sent.low, {VIEWER}.levels.sent.high]")
     for key, tool, (start, end) in (("l", "lung", (0.1, 0.75)), ("m", "mediastinum", (0.5, 0.95))):
@@ -235,6 +236,7 @@ def test_a_finger_that_rests_magnifies_until_it_lifts(phone):
     expect(lens).to_be_hidden()
 
 
+@pytest.mark.long
 def test_one_finger_leaves_a_whole_film_alone_and_two_never_rotate_it(phone):
     x, y = stage_centre(phone)
     fingers = phone.context.new_cdp_session(phone)
@@ -310,6 +312,7 @@ def test_a_viewer_that_is_let_go_hears_nothing_and_its_film_stands_at_once_again
     assert changed(film) == "View changed: flipped"
 
 
+@pytest.mark.long
 def test_a_film_fetched_beforehand_is_fetched_once(film, page_as):
     page = page_as("clinician")
     page.goto("/studies/")
