@@ -88,7 +88,6 @@ def test_services_behave_alike_on_postgresql(database):
         "tests/services/test_duplicates.py",
         "tests/services/test_clusters.py",
         "tests/services/test_filing.py",
-        "tests/services/test_worklist.py",
         "tests/services/test_claims.py",
         "tests/services/test_sessions.py",
         "tests/services/test_drafts.py",

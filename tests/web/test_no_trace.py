@@ -26,7 +26,8 @@ from diagnosis.states import Role, UploadStatus
 from tests import factories, xrays
 from tests.web.conftest import files_in
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# One of them asks every address there is, as everybody.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 
 UIDS = [f"1.2.826.0.1.3680043.9.7766.{n}.4242424242" for n in range(1, 8)]
 MARKS = {
