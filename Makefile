@@ -13,7 +13,7 @@ PYTHON := .venv/bin/python
 # Tools that load the settings without a site: keys that protect nothing, a database of nobody.
 TOOLS := SECRET_KEY=tools PSEUDONYM_KEY=tools DATABASE_URL=sqlite://:memory:
 # What some tests need beside Python packages. Root gets it from Debian; for others those tests skip by name.
-PACKAGES = $(shell command -v chromium >/dev/null || echo chromium fonts-liberation) \
+PACKAGES = $(shell command -v chromium-headless-shell >/dev/null || echo chromium-headless-shell fonts-liberation) \
   $(shell ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || echo postgresql) \
   $(shell PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || echo nginx-light) \
   $(shell command -v dcmdump >/dev/null || echo dcmtk)

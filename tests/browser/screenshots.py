@@ -175,20 +175,20 @@ def take_studies(camera: Camera, page: Page) -> None:
     dicom = stage.sent(page, stage.picture("film.dcm", seed=300, **stage.WINDOWS))
     camera.take("study-dicom", dicom, prepare=is_ready, sizes={**SIZES, **WALL})
     for finding in ("above", "uncertain", "below"):
-        camera.take(f"study-{finding}", stage.study(page, finding), prepare=is_ready)
+        camera.take(f"study-{finding}", stage.study(camera.site, finding), prepare=is_ready)
     suspect = stage.sent(page, stage.picture_with_text(310))
     camera.take("study-text", suspect, prepare=is_ready)
     camera.take("study-text-clearable", suspect, role="administrator", prepare=is_ready)
-    above = stage.study(page, "above")
+    above = stage.study(camera.site, "above")
     camera.take("study-heatmap", above, prepare=with_heatmap, sizes={**SIZES, **WALL})
     camera.take("study-keys", above, prepare=with_keys)
     camera.take("study-more", above, prepare=with_details)
     camera.take("print", f"{above}print/")
-    camera.take("print-below", f"{stage.study(page, 'below')}print/")
+    camera.take("print-below", f"{stage.study(camera.site, 'below')}print/")
 
 
 def take_states(camera: Camera, page: Page) -> None:
-    camera.take("study-failed", stage.failed_study(camera.site), prepare=is_ready)
+    camera.take("study-failed", stage.failed_study(camera.site, page), prepare=is_ready)
     left_out = stage.left_out_study(camera.site, page)
     camera.take("study-not-assessed", left_out, prepare=is_ready)
     camera.take("study-assess-anyway", left_out, role="radiologist", prepare=ask_anyway)

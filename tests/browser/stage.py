@@ -28,9 +28,8 @@ UNSEEN = itertools.count(400)
 FAIL = """
 from diagnosis.models import Instance
 from tests.factories import AnalysisFactory
-instance = Instance.objects.filter(series__study__is_demo=True).order_by("pk").first()
+instance = Instance.objects.get(series__study="{study}")
 AnalysisFactory(instance=instance, status="failed", error="worker lost")
-print(instance.series.study.pk)
 """
 # One of each that administrators settle, as intake writes them.
 TO_SETTLE = """
@@ -73,8 +72,11 @@ reader = User.objects.get(username="radiologist")
 claims.number_of(reader)
 ago = timezone.now() - timedelta(minutes=1)
 ReviewRequest.objects.filter(study="{study}").update(created_at=ago - timedelta(hours=1))
+study = Study.objects.get(pk="{study}")
+# Otherwise than the AI, whatever it made of this film.
+answer = "normal" if study.leading.finding == "above" else "typical"
 read = factories.ReadFactory(
-    study=Study.objects.get(pk="{study}"), reader=reader, answer="indeterminate", confidence=2,
+    study=study, reader=reader, answer=answer, confidence=2,
     findings=["consolidation"], comment="Rotated to the left; the density may be the breast.",
     created_at=ago,
 )
@@ -104,6 +106,10 @@ for kind, finding, points in (
     points = [[x * w, y * h] for x, y in points]
     Region.objects.create(read=read, instance=film, kind=kind, finding=finding, points=points)
 print(read.pk)
+"""
+WITH_FINDING = """
+from diagnosis.models import Study
+print(Study.objects.filter(is_demo=True, leading__finding="{finding}").earliest("created_at").pk)
 """
 WAITING = """
 from diagnosis.models import Analysis, Upload
@@ -188,9 +194,12 @@ def people(site: Site) -> None:
     site.shell(PEOPLE)
 
 
-def failed_study(site: Site) -> str:
+def failed_study(site: Site, page: Page) -> str:
     """The address of a study whose analysis failed."""
-    return f"/studies/{site.shell(FAIL).strip()}/"
+    address = sent(page, picture("failed.png", seed=next(UNSEEN)))
+    _until_nothing_waits(site)
+    site.shell(FAIL.format(study=address.split("/")[2]))
+    return address
 
 
 def left_out_study(site: Site, page: Page, *, seed: int = 360) -> str:
@@ -250,12 +259,9 @@ def waiting_study(site: Site, page: Page) -> str:
     return sent(page, picture("waiting.png", seed=next(UNSEEN)))
 
 
-def study(page: Page, show: str) -> str:
-    """The address of the first study in the list with this result."""
-    page.goto(f"/studies/?show={show}")
-    address = page.locator(".item__title").first.get_attribute("href")
-    assert address
-    return address
+def study(site: Site, finding: str) -> str:
+    """The address of a study with this finding, one that `fill` made: no other test changes those."""
+    return f"/studies/{site.shell(WITH_FINDING.format(finding=finding)).strip()}/"
 
 
 def sent(page: Page, *files: dict[str, Any]) -> str:

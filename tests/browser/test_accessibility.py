@@ -298,7 +298,7 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
     with browser.new_context(base_url=filled.url) as context:
         context.add_cookies(cookies("clinician"))
         page = context.new_page()
-        known = {finding: stage.study(page, finding) for finding in ("above", "uncertain", "below")}
+        known = {finding: stage.study(filled, finding) for finding in ("above", "uncertain", "below")}
         known |= {f"{finding} print": f"{address}print/" for finding, address in known.items()}
         known["text"] = stage.sent(page, stage.picture_with_text(711))
         known["windows"] = stage.sent(page, stage.picture("windows.dcm", seed=710, **stage.WINDOWS))
@@ -311,13 +311,14 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
         own, known["withdrawn"] = stage.own_study(page), stage.withdrawn_study(page)
         known["disagreed"] = stage.disagreed_study(page)
         known["answered study"] = stage.answered_study(filled, page)
+        known["failed"] = stage.failed_study(filled, page)
     known |= {"answered": "/answers/", "answered print": f"{known['answered study']}print/"}
     stage.to_settle(filled)
     pseudonym, cases = stage.cases_of_one_patient(filled, 4)
     stage.claimed_by_another(filled, cases[0])
     known["worklist"] = f"/worklist/?search={pseudonym}"
     known |= {"own": own, "own withdrawal": f"{own}withdrawal/", "own patient": f"{own}patient/"}
-    return {**known, "to settle": "/identity/", "failed": stage.failed_study(filled)}
+    return {**known, "to settle": "/identity/"}
 
 
 @pytest.fixture(scope="package")

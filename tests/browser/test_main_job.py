@@ -73,7 +73,7 @@ def test_a_study_page_that_is_slow_to_come_is_asked_for_once(page):
 
 
 def test_a_finding_with_a_heatmap_shows_it_as_a_layer_over_the_film(page, filled):
-    address = stage.study(page, "above")
+    address = stage.study(filled, "above")
     page.goto(address)
     expect(page.locator("[data-viewer]")).to_have_attribute("data-ready", "true")
     layer = page.locator(".viewer__heatmap")
@@ -147,7 +147,7 @@ def test_a_keyboard_is_enough_from_sign_in_to_print(filled, page_as):
         page.keyboard.press("Enter")
     chooser.value.set_files(stage.picture("keys.png", seed=170))
     answer_of(page)
-    page.goto(stage.study(page, "above"))
+    page.goto(stage.study(filled, "above"))
     tab_to(page, "[data-do=heatmap]")
     page.keyboard.press("Enter")
     expect(page.locator(".viewer__heatmap")).to_be_visible()

@@ -59,7 +59,7 @@ def dot(name: str, *, seed: int) -> tuple[dict[str, object], tuple[int, int]]:
 @pytest.fixture
 def above(page_as, filled) -> Page:
     page = page_as("clinician")
-    page.goto(stage.study(page, "above"))
+    page.goto(stage.study(filled, "above"))
     return ready(page)
 
 
@@ -79,8 +79,8 @@ def test_the_opacity_of_the_heatmap_follows_its_slider(above):
     expect(above.locator(".viewer__heatmap")).to_have_css("opacity", "0.3")
 
 
-def test_below_the_band_there_is_no_heatmap_to_switch_on(above):
-    above.goto(stage.study(above, "below"))
+def test_below_the_band_there_is_no_heatmap_to_switch_on(above, filled):
+    above.goto(stage.study(filled, "below"))
     expect(ready(above).locator("[data-do=heatmap]")).to_be_disabled()
     above.keyboard.press("h")
     expect(above.locator(".viewer__heatmap")).to_have_count(0)
