@@ -173,6 +173,8 @@ class Tier:
     ADJUDICATION = 2
     REST = 3
 
+    ALL = (DISAGREED, OVERDUE, ADJUDICATION, REST)
+
 
 class Shelf:
     """Where the worklist page looks: open cases, one's own, those that are done, those that were taken off."""

@@ -92,6 +92,7 @@ def test_services_behave_alike_on_postgresql(database):
         "tests/services/test_sessions.py",
         "tests/services/test_drafts.py",
         "tests/services/test_reading.py",
+        "tests/services/test_worklist_selector.py",
     ]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", *tests]
     environment = {**os.environ, "DATABASE_URL": f"{database}/covidweb"}

@@ -128,6 +128,7 @@ class Read(Stateful, Opinion):
         ]
         indexes = [
             models.Index(fields=["reader", "-created_at"], name="read_of_reader"),
+            models.Index(fields=["-created_at", "-id"], name="read_newest_first"),
             models.Index(
                 fields=["created_at"],
                 condition=models.Q(announced_at__isnull=True, reader__isnull=False),

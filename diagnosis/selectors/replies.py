@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from diagnosis import access, texts
 from diagnosis.models import FindingTerm, Read, Reply, ReviewRequest, Study, User
-from diagnosis.states import LABEL_OF_FINDING, Answer, ReviewStatus
+from diagnosis.states import LABEL_OF_FINDING, Label, ReviewStatus
 
 MOST_UNOPENED, MOST_OPENED = 200, 20
 
@@ -100,9 +100,9 @@ def _answer(read: Read, user: access.Viewer, study: Study, names: dict[str, str]
 
 
 def _differs(read: Read, study: Study) -> bool | None:
-    """Whether it says another class than the AI now says of the study; None where one of them gives no answer."""
+    """Whether it says another class than the AI now says of the study; None where one of them is unsure."""
     of_ai = LABEL_OF_FINDING.get(study.leading.finding) if study.leading else None
-    return None if of_ai is None or read.answer == Answer.CANNOT else read.label != of_ai
+    return None if of_ai is None or read.label == Label.UNKNOWN else read.label != of_ai
 
 
 def _name_of(reader: User, user: access.Viewer) -> str:

@@ -18,7 +18,7 @@ from diagnosis import access
 from diagnosis.models import Case, Draft, Instance, Read, SavedFilter, Study, User
 from diagnosis.selectors.results import DamagedCursorError
 from diagnosis.selectors.studies import number_range, pseudonym_start, search_word
-from diagnosis.states import CaseStatus, ReadStatus, Shelf
+from diagnosis.states import CaseStatus, ReadStatus, Shelf, Tier
 
 CASES_A_PAGE = 30
 ORDER = ("tier", "-priority", "pk")
@@ -32,6 +32,7 @@ SHOWN = (
 )  # fmt: skip
 NO_LABEL = "none"
 MOST_FOUND = 50
+MOST_COUNTED = 1000
 SHORTEST_PSEUDONYM = 4
 
 
@@ -92,13 +93,18 @@ class CasePage:
 
 @dataclass(frozen=True)
 class CaseCounts:
-    """How many cases each shelf and each tier holds, under the other filters."""
+    """How many cases each shelf and each tier holds, under the other filters; what is above `limit` is just more."""
 
     waiting: int = 0
     mine: int = 0
     done: int = 0
     off: int = 0
     tiers: dict[int, int] = field(default_factory=dict)
+    limit: int | None = None
+
+    def in_words(self, n: int) -> str:
+        """One of these numbers, as it is shown."""
+        return f"{n:,}" if self.limit is None or n <= self.limit else f"{self.limit:,}+"
 
 
 # --- which cases ---
@@ -230,28 +236,49 @@ def _masked(place: bytes, nonce: bytes) -> bytes:
 
 
 def worklist_counts(user: access.Viewer, filters: CaseFilters) -> CaseCounts:
-    """Under all filters but shelf and tier, so that one sees where something is."""
-    cases = _sought(user, filters, access.listed_cases_of(user))
+    """Under all filters but shelf and tier, so that one sees where something is.
+
+    Without other filters the numbers are exact: a small index holds them. With filters no index does, and to count
+    tens of thousands costs more than their page; so they are counted up to `MOST_COUNTED`.
+    """
+    cases = _sought(user, filters, access.listed_cases_of(user)).order_by()
+    off = cases_sought(user, filters).filter(status=CaseStatus.OFF) if _keeps(user) else Case.objects.none()
+    if filters.is_narrowed:
+        return _counted(_mine(user, cases), cases, off, limit=MOST_COUNTED)
     by_status: dict[str, dict[int, int]] = {}
-    for status, tier, n in cases.order_by().values_list("status", "tier").annotate(n=Count("*")):
+    for status, tier, n in cases.values_list("status", "tier").annotate(n=Count("*")):
         by_status.setdefault(status, {})[tier] = n
-    off = cases_sought(user, filters).filter(status=CaseStatus.OFF).count() if _keeps(user) else 0
     return CaseCounts(
         waiting=sum(by_status.get(CaseStatus.OPEN, {}).values()),
-        mine=_n_mine(user, filters, cases),
+        mine=_n_mine(user),
         done=sum(by_status.get(CaseStatus.DONE, {}).values()),
-        off=off,
+        off=off.count(),
         tiers=dict(sorted(by_status.get(CaseStatus.OPEN, {}).items())),
     )
 
 
-def _n_mine(user: access.Viewer, filters: CaseFilters, cases: QuerySet[Case]) -> int:
-    """Without filters, from what the reader did alone: no case is asked but the few that were taken off."""
-    if filters.is_narrowed:
-        return _mine(user, cases).count()
-    touched = _touched_by(user)
+def _counted(mine: QuerySet[Case], cases: QuerySet[Case], off: QuerySet[Case], *, limit: int) -> CaseCounts:
+    """No number is counted beyond the first one that is more than `limit`."""
+
+    def n(found: QuerySet[Case]) -> int:
+        return found[: limit + 1].count()
+
+    waiting = cases.filter(status=CaseStatus.OPEN)
+    tiers = {tier: n(waiting.filter(tier=tier)) for tier in Tier.ALL}
+    return CaseCounts(
+        waiting=min(sum(tiers.values()), limit + 1),
+        mine=n(mine),
+        done=n(cases.filter(status=CaseStatus.DONE)),
+        off=n(off.order_by()),
+        tiers={tier: number for tier, number in tiers.items() if number},
+        limit=limit,
+    )
+
+
+def _n_mine(user: access.Viewer) -> int:
+    """From what the reader did alone: no case is asked but the few that were taken off."""
     off = Case.objects.filter(status=CaseStatus.OFF, study__in=_touched_by(user))
-    return touched.count() - off.count()
+    return _touched_by(user).count() - off.count()
 
 
 def n_read_today() -> int:

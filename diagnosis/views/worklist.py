@@ -100,6 +100,7 @@ def _tabs(request: HttpRequest, form: WorklistForm, counts: CaseCounts) -> list[
         {
             "name": name,
             "n": n[shelf],
+            "in_words": counts.in_words(n[shelf]),
             "query": form.query(show=shelf, tier=""),
             "is_here": shelf == here,
             "id": f"shelf-{shelf or 'waiting'}",
@@ -126,7 +127,7 @@ def _tiers(form: WorklistForm, counts: CaseCounts) -> list[dict[str, Any]]:
         {
             "tier": tier,
             "name": texts.reading.TIERS[tier],
-            "n": counts.tiers.get(tier, 0),
+            "in_words": counts.in_words(counts.tiers.get(tier, 0)),
             "query": form.query(tier="" if tier == chosen else tier),
             "is_chosen": tier == chosen,
         }

@@ -109,7 +109,7 @@ print(read.pk)
 """
 WITH_FINDING = """
 from diagnosis.models import Study
-print(Study.objects.filter(is_demo=True, leading__finding="{finding}").earliest("created_at").pk)
+print(Study.objects.filter(is_demo=True, leading__finding="{finding}").earliest("received_at").pk)
 """
 WAITING = """
 from diagnosis.models import Analysis, Upload

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import struct
 import uuid
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,6 +98,21 @@ def test_counts_follow_the_filters_but_not_the_shelf_and_the_tier(reader):
     factories.CaseFactory(study__pk=uuid.UUID("b0000000-0000-4000-8000-000000000000"))
     counts = selectors.worklist_counts(reader, CaseFilters(search="3F2A", shelf=Shelf.DONE, tier=Tier.REST))
     assert (counts.waiting, counts.done, counts.tiers) == (1, 1, {Tier.OVERDUE: 1})
+
+
+def test_numbers_under_a_filter_end_at_a_limit_and_those_without_one_do_not(reader, monkeypatch):
+    monkeypatch.setattr("diagnosis.selectors.worklist.MOST_COUNTED", 2)
+    for _ in range(3):
+        factories.CaseFactory()
+    urgent = factories.CaseFactory(tier=Tier.DISAGREED)
+    factories.ReadFactory(study=factories.CaseFactory(status=CaseStatus.DONE).study, reader=reader)
+    narrowed = selectors.worklist_counts(reader, CaseFilters(until=timezone.now() + timedelta(days=1)))
+    assert narrowed.tiers == {Tier.DISAGREED: 1, Tier.REST: 3}
+    assert [narrowed.in_words(n) for n in (narrowed.waiting, narrowed.mine, narrowed.tiers[urgent.tier])] == [
+        "2+", "1", "1",
+    ]  # fmt: skip
+    all_of_them = selectors.worklist_counts(reader, CaseFilters())
+    assert all_of_them.in_words(all_of_them.waiting) == "4" and all_of_them.in_words(12_345) == "12,345"
 
 
 def test_a_lateral_film_that_came_second_does_not_stand_for_its_study(reader):

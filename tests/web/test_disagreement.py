@@ -157,7 +157,7 @@ def test_a_colleague_sees_who_has_said_so_and_may_say_so_too(say, study, sign_in
 @pytest.mark.parametrize(
     ("answer", "reason", "said"),
     [
-        (Answer.INDETERMINATE, "", "Indeterminate. Differs from the AI."),
+        (Answer.INDETERMINATE, "", "Indeterminate."),
         (Answer.NORMAL, "", "Normal. Differs from the AI."),
         (Answer.TYPICAL, "", "Typical. Agrees with the AI."),
         (Answer.CANNOT, "quality", "Cannot assess: poor quality."),
@@ -240,7 +240,7 @@ def test_it_is_on_paper_too_without_its_comment(browser, study, prediction, answ
     report = browser.get(reverse("study-pdf", args=[study.pk])).content
     (page,) = PdfReader(io.BytesIO(report)).pages
     for text in (paper, re.sub(r"\s+", " ", page.extract_text())):
-        assert "Research read by R-07 (radiologist): Indeterminate. Differs from the AI." in text
+        assert "Research read by R-07 (radiologist): Indeterminate." in text
         assert "Not the clinical report. Confidence: middle." in text
         assert "A word that stays here" not in text
 

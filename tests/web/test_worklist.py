@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -97,7 +98,8 @@ def test_a_reader_sees_tier_and_waiting_time_and_nothing_that_the_ai_said(readin
         "0.43",
         "0.77",
         "0.7654",
-        f"{case.priority:.3f}",
+        f"{case.priority:.2f}",
+        "priority",
         "uncertainty",
         "at random",
         "Atlas",
@@ -109,11 +111,15 @@ def test_a_reader_sees_tier_and_waiting_time_and_nothing_that_the_ai_said(readin
 
 def test_an_administrator_sees_source_and_what_a_place_follows_from(keeping):
     case = scored(factories.CaseFactory(study__source=factories.SourceFactory(name="Atlas")), 0.80)
+    half_the_limit = timezone.now() - timedelta(seconds=settings.READING_LIMIT_S / 2)
+    Case.objects.filter(pk=case.pk).update(
+        priority=case.priority + (case.entered_at - half_the_limit).total_seconds() / settings.READING_LIMIT_S
+    )
     shown = page(keeping)
     for words in (
         f"uncertainty {case.uncertainty:.2f}",
         "disagreement 0.00",
-        f"{case.priority:.3f}",
+        f"priority now {case.uncertainty + 0.5:.2f}",
         "Atlas",
     ):
         assert words in shown
