@@ -128,9 +128,9 @@ def _sought(user: access.Viewer, filters: CaseFilters, cases: QuerySet[Case]) ->
 
 
 def cases_on_shelf(user: access.Viewer, filters: CaseFilters) -> QuerySet[Case]:
-    cases = cases_sought(user, filters)
     if filters.shelf == Shelf.MINE:
-        return _mine(user, cases)
+        return _mine(user, filters, _sought(user, filters, access.listed_cases_of(user)))
+    cases = cases_sought(user, filters)
     if filters.shelf == Shelf.OFF and not _keeps(user):
         return cases.none()
     status = {Shelf.DONE: CaseStatus.DONE, Shelf.OFF: CaseStatus.OFF}.get(filters.shelf, CaseStatus.OPEN)
@@ -142,8 +142,10 @@ def _keeps(user: access.Viewer) -> bool:
     return isinstance(user, User) and user.is_administrator
 
 
-def _mine(user: access.Viewer, cases: QuerySet[Case]) -> QuerySet[Case]:
-    return cases.filter(study__in=_touched_by(user)).exclude(status=CaseStatus.OFF)
+def _mine(user: access.Viewer, filters: CaseFilters, cases: QuerySet[Case]) -> QuerySet[Case]:
+    """`cases` are listed ones: what was taken off is nobody's any more."""
+    touched = _begun_by(user) if filters.is_unread else _touched_by(user)
+    return cases.filter(study__in=touched)
 
 
 def _named(search: str) -> Q:
@@ -165,10 +167,14 @@ def _read_by(user: access.Viewer) -> Exists:
 
 def _touched_by(user: access.Viewer) -> QuerySet[Any, Any]:
     """Studies that a reader has open, has a draft of, or has read."""
-    held = Case.objects.filter(claimed_by=user.pk, claim_until__gt=timezone.now())
     read = Read.objects.filter(reader=user.pk, status=ReadStatus.SUBMITTED)
-    drafts = Draft.objects.filter(reader=user.pk)
-    return held.values("study").union(read.values("study"), drafts.values("study"))
+    return _begun_by(user).union(read.values("study"))
+
+
+def _begun_by(user: access.Viewer) -> QuerySet[Any, Any]:
+    """Studies that a reader has open or has a draft of."""
+    held = Case.objects.filter(claimed_by=user.pk, claim_until__gt=timezone.now())
+    return held.values("study").union(Draft.objects.filter(reader=user.pk).values("study"))
 
 
 # --- a page of them ---
@@ -176,10 +182,12 @@ def _touched_by(user: access.Viewer) -> QuerySet[Any, Any]:
 
 def worklist_page(user: access.Viewer, filters: CaseFilters, *, cursor: str = "") -> CasePage:
     """In the order of reading, after `cursor`. Raises DamagedCursorError."""
-    cases = _for_rows(user, cases_on_shelf(user, filters))
-    found = _after(cases, opened(cursor)) if cursor else list(cases[: CASES_A_PAGE + 1])
-    following = closed(found[CASES_A_PAGE - 1]) if len(found) > CASES_A_PAGE else ""
-    return CasePage(_rows(found[:CASES_A_PAGE]), following)
+    # What a row needs is joined to a page of cases, not to all that are sorted for it.
+    places = cases_on_shelf(user, filters).order_by(*ORDER).values_list("pk", flat=True)
+    found = _after(places, opened(cursor)) if cursor else list(places[: CASES_A_PAGE + 1])
+    cases = list(_for_rows(user, Case.objects.filter(pk__in=found)))
+    following = closed(cases[CASES_A_PAGE - 1]) if len(found) > CASES_A_PAGE else ""
+    return CasePage(_rows(cases[:CASES_A_PAGE]), following)
 
 
 def cases_by_study(user: access.Viewer, keys: Iterable[str]) -> list[CaseRow]:
@@ -202,7 +210,7 @@ def _rows(cases: Sequence[Case]) -> list[CaseRow]:
     return [CaseRow(case, films[case.study_id]) for case in cases]
 
 
-def _after(cases: QuerySet[Any], place: tuple[int, float, uuid.UUID]) -> list[Case]:
+def _after(cases: QuerySet[Case, uuid.UUID], place: tuple[int, float, uuid.UUID]) -> list[uuid.UUID]:
     """First the rest of the tier, then what is below it: each is one range of the index, however deep the page."""
     tier, priority, pk = place
     rest = cases.filter(tier=tier, priority__lte=priority).filter(Q(priority__lt=priority) | Q(pk__gt=pk))
@@ -244,7 +252,7 @@ def worklist_counts(user: access.Viewer, filters: CaseFilters) -> CaseCounts:
     cases = _sought(user, filters, access.listed_cases_of(user)).order_by()
     off = cases_sought(user, filters).filter(status=CaseStatus.OFF) if _keeps(user) else Case.objects.none()
     if filters.is_narrowed:
-        return _counted(_mine(user, cases), cases, off, limit=MOST_COUNTED)
+        return _counted(_mine(user, filters, cases), cases, off, limit=MOST_COUNTED)
     by_status: dict[str, dict[int, int]] = {}
     for status, tier, n in cases.values_list("status", "tier").annotate(n=Count("*")):
         by_status.setdefault(status, {})[tier] = n
@@ -263,7 +271,8 @@ def _counted(mine: QuerySet[Case], cases: QuerySet[Case], off: QuerySet[Case], *
     def n(found: QuerySet[Case]) -> int:
         return found[: limit + 1].count()
 
-    waiting = cases.filter(status=CaseStatus.OPEN)
+    # In the order of the list, a tier is one range of its index, even where the planner guesses its size wrongly.
+    waiting = cases.filter(status=CaseStatus.OPEN).order_by(*ORDER)
     tiers = {tier: n(waiting.filter(tier=tier)) for tier in Tier.ALL}
     return CaseCounts(
         waiting=min(sum(tiers.values()), limit + 1),
