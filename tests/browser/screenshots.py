@@ -14,7 +14,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests import xrays, zips
-from tests.browser import stage
+from tests.browser import hands, stage
 from tests.browser.chromium import launch, signed_in
 from tests.browser.site import running_site
 from tests.browser.test_accessibility import OTHER_VERSION
@@ -244,13 +244,13 @@ def take_reading(camera: Camera) -> None:
     with camera.browser.new_context(base_url=camera.site.url) as context:
         context.add_cookies(camera.cookies_of("clinician"))
         page = context.new_page()
-        film = stage.picture(
-            "room.dcm", seed=640, width=1600, height=1800, PatientID="ROOM-1", **stage.WINDOWS
-        )
-        cases = [stage.sent(page, film).split("/")[2], *stage.cases(page, 1)]
+        compared = stage.case_with_a_prior(page, width=1600, height=1800, **stage.WINDOWS)
+        cases = [compared, *stage.cases(page, 1)]
         held, lost = stage.held_case(camera.site, page), stage.lost_case(camera.site, page)
     for name, study, prepare in (
         ("", cases[0], with_answer),
+        ("-drawn", cases[0], with_regions),
+        ("-two-up", cases[0], with_a_prior),
         ("-cannot", cases[1], with_cannot),
         ("-keys", cases[0], with_all_keys),
         ("-merge", cases[0], with_two_versions),
@@ -275,6 +275,16 @@ def with_answer(page: Page) -> None:
         page.keyboard.press(key)
     page.locator("[data-stage]").focus()
     page.wait_for_selector("[data-status][data-state=saved]:not(:empty)")
+
+
+def with_regions(page: Page) -> None:
+    is_ready(page)
+    hands.draw(page)
+
+
+def with_a_prior(page: Page) -> None:
+    is_ready(page)
+    hands.compare(page)
 
 
 def with_cannot(page: Page) -> None:

@@ -339,6 +339,15 @@ def cases(page: Page, n: int = 2, *, width: int = 896) -> list[str]:
     ]
 
 
+def case_with_a_prior(page: Page, *, width: int = 896, height: int = 1024, **facts: Any) -> str:
+    """The study of a film whose patient had one a year before; `facts` are in the later film's header."""
+    n = next(UNSEEN)
+    size = {"width": width, "height": height, "PatientID": f"PRIOR-{n}"}
+    dated = dict.fromkeys(("StudyDate", "AcquisitionDate", "ContentDate"), "20190407")
+    sent(page, picture("prior.dcm", seed=n, **size, **dated))
+    return sent(page, picture("current.dcm", seed=next(UNSEEN), **size, **facts)).split("/")[2]
+
+
 def lost_case(site: Site, page: Page) -> str:
     """A case whose film is gone from the disk."""
     [study] = cases(page, 1)

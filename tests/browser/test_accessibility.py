@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests import xrays, zips
-from tests.browser import stage
+from tests.browser import hands, stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
 
@@ -178,6 +178,18 @@ def at_case(page: Page) -> None:
     expect(page.locator("#case[data-displayed=true]")).to_be_attached()
 
 
+def drawn(page: Page) -> None:
+    at_case(page)
+    ready(page)
+    hands.draw(page)
+
+
+def compared(page: Page) -> None:
+    at_case(page)
+    ready(page)
+    hands.compare(page)
+
+
 def cannot(page: Page) -> None:
     at_case(page)
     page.keyboard.press("5")
@@ -275,6 +287,8 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "read": ("administrator", "read", nothing),
     "finding terms": ("administrator", "/finding-terms/", change_term),
     "reading": ("radiologist", "case", at_case),
+    "reading, drawn and named": ("radiologist", "case", drawn),
+    "reading, beside a prior": ("radiologist", "case", compared),
     "reading, cannot assess": ("radiologist", "case", cannot),
     "reading with keys": ("radiologist", "case", all_keys),
     "reading, two versions": ("radiologist", "case", two_versions),
@@ -305,7 +319,7 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
         known["left out"] = stage.left_out_study(filled, page)
         known["on request"] = stage.asked_study(filled, page)
         known["read"] = stage.read(filled, page)
-        known["case"] = f"/cases/{stage.cases(page, 1)[0]}/"
+        known["case"] = f"/cases/{stage.case_with_a_prior(page)}/"
         known["held case"] = f"/cases/{stage.held_case(filled, page)}/"
         known["lost case"] = f"/cases/{stage.lost_case(filled, page)}/"
         own, known["withdrawn"] = stage.own_study(page), stage.withdrawn_study(page)

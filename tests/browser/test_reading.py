@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import stage
+from tests.browser import hands, stage
 from tests.browser.chromium import signed_in
 from tests.browser.conftest import watch
 
@@ -413,23 +413,39 @@ def test_on_a_telephone_the_film_comes_first_and_every_target_has_room_for_a_fin
             assert target.bounding_box()["height"] >= 43.5, target.inner_text()
 
 
+def test_what_is_drawn_on_one_film_is_listed_beside_the_other_and_can_be_removed_there(page_as, reader):
+    uid = f"1.2.826.0.1.3.{next(stage.UNSEEN)}"
+    films = [stage.picture("film.dcm", seed=next(stage.UNSEEN), StudyInstanceUID=uid) for _ in range(2)]
+    first, _ = (stage.sent(page_as("clinician"), film) for film in films)
+    study = first.split("/")[2]
+    opened(reader, study)
+    hands.drag(reader, "b", (-0.05, -0.05), (0.08, 0.07))
+    saved(reader)
+    elsewhere = reader.locator("[data-marks]")
+    expect(elsewhere).to_be_hidden()
+    reader.locator("[data-film]").nth(1).click()
+    expect(elsewhere).to_have_text(re.compile(r"On other films\s*Box"))
+    expect(reader.locator("[data-region-list] li")).to_have_count(0)
+    elsewhere.get_by_role("button", name="Remove from the other film: Box").click()
+    expect(elsewhere).to_be_hidden()
+    reader.locator("[data-film]").nth(0).click()
+    expect(reader.locator("[data-film][aria-current]")).to_contain_text("Film 1")
+    expect(reader.locator("[data-region-list] li")).to_have_count(0)
+
+
 def test_what_is_drawn_is_part_of_the_draft_and_of_the_read(filled, reader, studies):
     [study] = studies()
     opened(reader, study)
-    box = reader.locator("[data-stage]").bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    reader.keyboard.press("b")
-    reader.mouse.move(x - 40, y - 40)
-    reader.mouse.down()
-    reader.mouse.move(x + 60, y + 50, steps=4)
-    reader.mouse.up()
-    expect(reader.locator("[data-marks] li")).to_have_count(1)
+    hands.drag(reader, "b", (-0.05, -0.05), (0.08, 0.07))
+    drawn = reader.locator("[data-region-list] li")
+    expect(drawn).to_have_count(1)
+    expect(reader.locator("[data-marks]")).to_be_hidden()
     reader.keyboard.press("x")
     reader.keyboard.press("3")
     saved(looked(reader))
     reader.reload()
     shown(reader, study)
-    expect(reader.locator("[data-marks] li")).to_contain_text("Box")
+    expect(drawn).to_contain_text("Box")
     assert reader.evaluate("() => document.querySelector('[data-viewer]').viewer.turned().flipped") is True
     looked(reader).keyboard.press("Enter")
     expect(reader.locator("#case")).not_to_have_attribute("data-case", study)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import json
 from typing import Any
 
@@ -74,7 +75,8 @@ def shows_ai(answer: Any, *, signs: tuple[str, ...] = SIGNS) -> bool:
         text = body.decode()
     for words in OF_NO_STUDY:
         text = text.replace(words, "")
-    return any(sign in text for sign in signs)
+    # The seconds of a time of day may end like the score.
+    return any(re.search(rf"(?<!\d){re.escape(sign)}", text) for sign in signs)
 
 
 def test_the_sign_of_ai_output_is_found_where_it_is(shown, world):

@@ -1,4 +1,4 @@
-/** What is drawn on the films of the case, as lines of the read: where each is, which finding it shows, and a way to take it off. */
+/** What is drawn on the other films of the case, as lines of the read; what is on the film that is shown stands below that film. */
 
 const KINDS = { box: "Box", outline: "Outline", length: "Length" };
 
@@ -10,7 +10,6 @@ export class Marks {
     this.part = root.querySelector("[data-marks]");
     this.template = root.querySelector("[data-mark]");
     this.names = new Map([...root.querySelectorAll("[name=findings]")].map((one) => [one.value, one.closest("label").textContent.trim()]));
-    this.viewer = viewer;
     this.regions = viewer?.regions;
     this.regions?.watch(() => this.show());
     this.show();
@@ -19,32 +18,22 @@ export class Marks {
   // Actions
 
   show() {
-    const regions = this.regions?.get() ?? [];
-    this.part.hidden = !regions.length;
-    const key = JSON.stringify(regions.map(({ id, kind, finding, points }) => [id, kind, finding, kind === "length" && points]));
-    const list = this.part.querySelector("ol");
-    if (key !== this.key) list.replaceChildren(...regions.map((region, n) => this.#item(region, n)));
+    const elsewhere = (this.regions?.get() ?? []).filter(({ instance }) => instance !== this.regions.instance);
+    this.part.hidden = !elsewhere.length;
+    const key = JSON.stringify(elsewhere.map(({ id, kind, finding }) => [id, kind, finding]));
+    if (key !== this.key) this.part.querySelector("ol").replaceChildren(...elsewhere.map((region) => this.#item(region)));
     this.key = key;
-    for (const item of list.children) item.toggleAttribute("data-selected", item.dataset.id === this.regions.selected);
   }
 
   // Private
 
-  #item(region, n) {
+  #item(region) {
     const item = this.template.content.firstElementChild.cloneNode(true);
-    item.dataset.id = region.id;
+    const words = [KINDS[region.kind], this.names.get(region.finding) ?? region.finding].filter(Boolean).join(", ");
     const [name, remove] = item.children;
-    name.textContent = `${n + 1}  ${this.#words(region)}`;
-    name.disabled = region.instance !== this.regions.instance;
-    name.addEventListener("click", () => this.regions.select(region.id));
-    remove.setAttribute("aria-label", `Remove region ${n + 1}`);
+    name.textContent = words;
+    remove.setAttribute("aria-label", `Remove from the other film: ${words}`);
     remove.addEventListener("click", () => this.regions.remove(region.id));
     return item;
-  }
-
-  #words({ kind, finding, points, instance }) {
-    const isHere = instance === this.regions.instance;
-    const more = kind === "length" && isHere ? this.viewer.naming?.lengths.read(points) : this.names.get(finding) ?? finding;
-    return [KINDS[kind], more, isHere ? "" : "on another film"].filter(Boolean).join(", ");
   }
 }
