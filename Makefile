@@ -46,7 +46,7 @@ run: setup ## serve the site on http://HOST:PORT (PORT=8000), until Ctrl-C
 test: setup-tests packages ## all tests, with coverage; ARGS="-k upload" for some, without it
 ifeq ($(ARGS),)
 	@rm -f .coverage .coverage.*
-	$(PYTHON) -m pytest -n 2 --dist loadgroup -m "not long" --cov --cov-report=term
+	$(PYTHON) -m pytest -n 3 --dist loadgroup -m "not long" --cov --cov-report=term
 else
 	$(PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)
 endif
