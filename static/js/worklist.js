@@ -32,6 +32,7 @@ document.addEventListener("htmx:afterSwap", ({ detail }) => {
   if (detail.target.id === "list") restore();
   if (detail.target.id === "change") document.getElementById("change-dialog").showModal();
 });
+document.querySelector("[data-narrowing]").addEventListener("click", ({ currentTarget }) => unfold(currentTarget.ariaExpanded !== "true"));
 document.addEventListener("click", (event) => {
   const dialog = event.target.closest("[data-close-change]")?.closest("dialog");
   if (!dialog) return;
@@ -43,7 +44,8 @@ redraw();
 // Actions
 function next() { move(1); }
 function previous() { move(-1); }
-function search() { document.querySelector("[data-search]")?.focus(); }
+function search() { unfold(true); document.querySelector("[data-search]")?.focus(); }
+function unfold(is) { document.querySelector("[data-narrowing]").ariaExpanded = String(is); }
 function read() { document.querySelector("[data-session]")?.click(); }
 
 function choose() {

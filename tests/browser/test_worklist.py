@@ -152,3 +152,20 @@ def test_a_session_is_begun_paused_resumed_and_ended(page_as, site):
     page.get_by_role("button", name="End").click()
     expect(page.get_by_text("The session has ended. 0 of 10 films were read.")).to_be_visible()
     expect(page.get_by_text("films in a row")).to_be_visible()
+
+
+def test_on_a_telephone_films_come_first_and_filters_are_one_press_away(page_as, site):
+    stage.cases_of_one_patient(site, 2)
+    page = page_as("radiologist", width=390)
+    page.goto("/worklist/")
+    expect(page.locator(".case").first).to_be_in_viewport()
+    search, more = page.locator("[data-search]"), page.get_by_role("button", name="Filter and find")
+    expect(search).to_be_hidden()
+    more.click()
+    expect(search).to_be_visible()
+    expect(more).to_have_attribute("aria-expanded", "true")
+    more.click()
+    page.keyboard.press("/")
+    expect(search).to_be_focused()
+    page.goto("/worklist/?search=3F")
+    expect(search).to_be_visible()
