@@ -445,7 +445,7 @@ def test_what_is_drawn_is_part_of_the_draft_and_of_the_read(filled, reader, stud
     saved(looked(reader))
     reader.reload()
     shown(reader, study)
-    expect(drawn).to_contain_text("Box")
+    expect(drawn).to_contain_text("box")
     assert reader.evaluate("() => document.querySelector('[data-viewer]').viewer.turned().flipped") is True
     looked(reader).keyboard.press("Enter")
     expect(reader.locator("#case")).not_to_have_attribute("data-case", study)
