@@ -213,6 +213,11 @@ def conflict_for(user: Viewer, pk: uuid.UUID) -> IdentityConflict:
 # --- the reading room ---
 
 
+def start_of(user: Viewer) -> str:
+    """The name of the page that somebody begins at. Readers see no AI result on theirs (rule D1)."""
+    return "worklist" if is_reader(user) else "studies"
+
+
 def is_reader(user: Viewer) -> bool:
     return isinstance(user, User) and user.is_active and user.is_radiologist
 

@@ -2,7 +2,6 @@
 
 from django.contrib.auth.views import LogoutView
 from django.urls import path
-from django.views.generic import RedirectView
 
 from diagnosis.api.urls import urlpatterns as api
 from diagnosis.views import (
@@ -35,7 +34,7 @@ from diagnosis.views import (
 )
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="studies"), name="home"),
+    path("", people.home, name="home"),
     path("health/", system.health, name="health"),
     path("sign-in/", people.SignIn.as_view(), name="login"),
     path("sign-out/", LogoutView.as_view(), name="logout"),

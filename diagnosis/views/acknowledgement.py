@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
-from diagnosis import problems
+from diagnosis import access, problems
 from diagnosis.services import accounts
 
 FREE = {"acknowledgement", "logout", "login", "health", "forgotten", "password-link"}
@@ -39,14 +39,14 @@ class AcknowledgementMiddleware:
 def _wanted(request: HttpRequest) -> str:
     """Where to go on afterwards: what was asked for, if it is a page and not a form or a part of one."""
     is_page = request.method in {"GET", "HEAD"} and not getattr(request, "htmx", False)
-    return request.get_full_path() if is_page else reverse("studies")
+    return request.get_full_path() if is_page else reverse("home")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def confirm(request: HttpRequest) -> HttpResponse:
     wanted = request.POST.get("next") or request.GET.get("next") or ""
     if not url_has_allowed_host_and_scheme(wanted, allowed_hosts=None):
-        wanted = reverse("studies")
+        wanted = reverse(access.start_of(request.user))
     if request.method == "POST" and request.user.is_authenticated:
         accounts.acknowledge(request.user)
         return redirect(wanted)

@@ -12,11 +12,12 @@ from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from diagnosis import selectors, texts
+from diagnosis import access, selectors, texts
 from diagnosis.forms import ForgottenForm
 from diagnosis.services import links, passwords
 from diagnosis.templatetags.wording import moment
@@ -28,12 +29,19 @@ class SignIn(LoginView):
     # Django's own view puts the host here.
     extra_context = {"site_name": settings.SITE_NAME}
 
+    def get_default_redirect_url(self) -> str:
+        return reverse(access.start_of(self.request.user))
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(**kwargs) | {
             "has_users": selectors.has_users(),
             "nobody_yet": texts.NOBODY_YET,
             "command": texts.FIRST_ADMINISTRATOR,
         }
+
+
+def home(request: HttpRequest) -> HttpResponse:
+    return redirect(access.start_of(request.user))
 
 
 def locked_out(request: HttpRequest, _: HttpResponse, credentials: dict[str, Any]) -> HttpResponse:

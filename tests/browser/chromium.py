@@ -37,8 +37,8 @@ def signed_in(browser: Browser, url: str, username: str, password: str) -> Any:
         page.fill("[name=username]", username)
         page.fill("[name=password]", password)
         page.click("main button[type=submit]")
-        page.wait_for_url(re.compile(r"/(acknowledgement|studies)/"))
+        page.wait_for_url(re.compile(r"/(acknowledgement|studies|worklist)/"))
         if "/acknowledgement/" in page.url:
             page.click("main button[type=submit]")
-        page.wait_for_url("**/studies/")
+        page.wait_for_url(re.compile(r"/(studies|worklist)/$"))
         return context.cookies()

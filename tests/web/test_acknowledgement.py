@@ -54,7 +54,7 @@ def test_the_answer_is_stored_with_the_text_and_the_wanted_page_opens(newcomer, 
 def test_a_form_or_a_part_of_a_page_is_no_place_to_go_on_to(newcomer, study):
     form = newcomer.post(reverse("study-analyses", args=[study.pk]))
     part = newcomer.get(reverse("lateness"), headers={"HX-Request": "true"})
-    assert form.url == part.url == f"{NOTICE}?next=/studies/"
+    assert form.url == part.url == f"{NOTICE}?next=/"
 
 
 @pytest.mark.parametrize(

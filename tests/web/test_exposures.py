@@ -111,7 +111,7 @@ def test_a_program_is_noted_as_its_user(name, world, shown, sign_in):
 
 
 # Forms that lead to a page with a result.
-LEAD_THERE = {"study-analyses", "study-check", "instance-assessment", "login", "study-disagreement"}
+LEAD_THERE = {"study-analyses", "study-check", "instance-assessment", "study-disagreement"}
 FIELDS = {
     "number": "4711", "kind": "record", "text": "I see an effusion.", "reason": "because", "name": "a name",
     "scopes": ["studies:read"], "days": "3",

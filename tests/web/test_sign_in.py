@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils.module_loading import import_string
 
 from diagnosis.models import User
+from diagnosis.states import Role
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -28,6 +29,14 @@ def sign_in(client: Client, user: User, password: str = PASSWORD, **fields: str)
 def test_a_password_opens_the_list_of_studies(client, known):
     assert sign_in(client, known).url == reverse("studies")
     assert client.get(reverse("studies")).status_code == 200
+
+
+def test_a_reader_begins_at_the_worklist_where_no_ai_result_is(client):
+    reader = factories.UserFactory(role=Role.RADIOLOGIST)
+    factories.AcknowledgementFactory(user=reader)
+    assert sign_in(client, reader).url == reverse("worklist")
+    assert client.get(reverse("home")).url == reverse("worklist")
+    assert client.get(reverse("login")).url == reverse("worklist")
 
 
 def test_passwords_are_kept_as_argon2(settings):
