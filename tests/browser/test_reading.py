@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser import hands, stage
 from tests.browser.chromium import signed_in
 from tests.browser.conftest import watch
+from tests.sites import wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
 
@@ -203,6 +204,9 @@ def test_a_draft_survives_a_closed_tab_and_a_session_that_was_killed(
         page.keyboard.press("c")
         page.keyboard.type("Left base, faint")
         page.close(run_before_unload=False)
+        # What a closing tab still sends is on its way: neither the session nor the browser ends before it has come.
+        stored = ("indeterminate", "Left base, faint")
+        wait_for(lambda: stored in [row[:2] for row in drafts_of(filled, study)], what="the draft is stored")
     [name] = filled.rows("SELECT session_key FROM django_session ORDER BY expire_date DESC LIMIT 1")
     stage.run(
         filled,
