@@ -53,7 +53,7 @@ class Site:
     """`environment` goes on top of the present one; `checkpoint` is the file that becomes champion.
 
     `passwords`: by user name, as the first start printed them. `is_counted`: whether what its processes run is measured
-    as covered, which makes each of them start half as fast.
+    as covered, which makes its start take half as long again.
     """
 
     def __init__(

@@ -186,7 +186,7 @@ def worklist_page(user: access.Viewer, filters: CaseFilters, *, cursor: str = ""
     places = cases_on_shelf(user, filters).order_by(*ORDER).values_list("pk", flat=True)
     found = _after(places, opened(cursor)) if cursor else list(places[: CASES_A_PAGE + 1])
     cases = list(_for_rows(user, Case.objects.filter(pk__in=found)))
-    following = closed(cases[CASES_A_PAGE - 1]) if len(found) > CASES_A_PAGE else ""
+    following = closed(cases[CASES_A_PAGE - 1]) if len(cases) > CASES_A_PAGE else ""
     return CasePage(_rows(cases[:CASES_A_PAGE]), following)
 
 

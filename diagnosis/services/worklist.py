@@ -251,6 +251,11 @@ def priority(case: Case) -> float:
     return _terms(case) - settings.WEIGHT_WAITING * waiting
 
 
+def priority_at(case: Case, now: datetime) -> float:
+    """The stored priority with the present moment added: what the terms and the wait so far are worth."""
+    return case.priority + settings.WEIGHT_WAITING * now.timestamp() / settings.READING_LIMIT_S
+
+
 def _terms(case: Case) -> float:
     """What the score has a say in. Of a random case its draw stands there instead (rule D4).
 

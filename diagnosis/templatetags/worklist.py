@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from django import template
-from django.conf import settings
 
 from diagnosis import texts
-from diagnosis.models import Case
+from diagnosis.services import worklist
 
 register = template.Library()
+register.filter(worklist.priority_at)
 
 
 @register.filter
@@ -21,12 +21,6 @@ def waited(since: datetime, now: datetime) -> str:
     if days:
         return f"{days} d {hours} h"
     return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
-
-
-@register.filter
-def priority_at(case: Case, now: datetime) -> float:
-    """The stored priority takes off the moment when the wait began; with `now` added it is what the wait is worth."""
-    return case.priority + settings.WEIGHT_WAITING * now.timestamp() / settings.READING_LIMIT_S
 
 
 @register.filter

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
-from diagnosis import access, problems
+from diagnosis import problems
 from diagnosis.services import accounts
 
 FREE = {"acknowledgement", "logout", "login", "health", "forgotten", "password-link"}
@@ -46,7 +46,7 @@ def _wanted(request: HttpRequest) -> str:
 def confirm(request: HttpRequest) -> HttpResponse:
     wanted = request.POST.get("next") or request.GET.get("next") or ""
     if not url_has_allowed_host_and_scheme(wanted, allowed_hosts=None):
-        wanted = reverse(access.start_of(request.user))
+        wanted = reverse("home")
     if request.method == "POST" and request.user.is_authenticated:
         accounts.acknowledge(request.user)
         return redirect(wanted)

@@ -12,7 +12,6 @@ from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
@@ -28,9 +27,6 @@ class SignIn(LoginView):
     redirect_authenticated_user = True
     # Django's own view puts the host here.
     extra_context = {"site_name": settings.SITE_NAME}
-
-    def get_default_redirect_url(self) -> str:
-        return reverse(access.start_of(self.request.user))
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(**kwargs) | {

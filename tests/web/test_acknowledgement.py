@@ -61,7 +61,7 @@ def test_a_form_or_a_part_of_a_page_is_no_place_to_go_on_to(newcomer, study):
     "wanted", ["https://elsewhere.example/", "//elsewhere.example", "javascript:alert(1)", ""]
 )
 def test_it_leads_nowhere_else(newcomer, wanted):
-    assert newcomer.post(NOTICE, {"next": wanted}).url == reverse("studies")
+    assert newcomer.post(NOTICE, {"next": wanted}).url == reverse("home")
 
 
 def test_a_new_version_asks_again_and_the_same_one_does_not(newcomer, clinician, settings):

@@ -27,16 +27,16 @@ def sign_in(client: Client, user: User, password: str = PASSWORD, **fields: str)
 
 
 def test_a_password_opens_the_list_of_studies(client, known):
-    assert sign_in(client, known).url == reverse("studies")
+    assert sign_in(client, known).url == reverse("home")
+    assert client.get(reverse("home")).url == reverse("studies")
     assert client.get(reverse("studies")).status_code == 200
 
 
 def test_a_reader_begins_at_the_worklist_where_no_ai_result_is(client):
     reader = factories.UserFactory(role=Role.RADIOLOGIST)
     factories.AcknowledgementFactory(user=reader)
-    assert sign_in(client, reader).url == reverse("worklist")
+    assert sign_in(client, reader).url == client.get(reverse("login")).url == reverse("home")
     assert client.get(reverse("home")).url == reverse("worklist")
-    assert client.get(reverse("login")).url == reverse("worklist")
 
 
 def test_passwords_are_kept_as_argon2(settings):
@@ -73,7 +73,7 @@ def test_it_leads_back_to_the_page_that_was_wanted(client, known, study):
     "elsewhere", ["https://elsewhere.example/", "//elsewhere.example", "javascript:alert(1)"]
 )
 def test_it_leads_to_no_other_site(client, known, elsewhere):
-    assert sign_in(client, known, next=elsewhere).url == reverse("studies")
+    assert sign_in(client, known, next=elsewhere).url == reverse("home")
 
 
 def test_signing_out_ends_the_session(client, known):
