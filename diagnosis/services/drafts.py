@@ -152,8 +152,11 @@ def require_free(case: Case, *, by: User) -> None:
 
 
 def _store(draft: Draft, *, version: int, fields: dict[str, Any]) -> Draft | None:
-    """One guarded UPDATE; None: the draft is gone. A change sent twice, as its answer was lost, is no conflict."""
-    rows = Draft.objects.filter(pk=draft.pk, version=version)
+    """One guarded UPDATE; None: the draft is gone. A change sent twice, as its answer was lost, is no conflict.
+
+    What a closing tab sends last builds on a change that is still on its way, and may overtake it.
+    """
+    rows = Draft.objects.filter(pk=draft.pk, version__in=(version - 1, version))
     now = timezone.now()
     if rows.update(version=version + 1, updated_at=now, **fields):
         draft.version, draft.updated_at = version + 1, now

@@ -312,7 +312,16 @@ def test_who_has_not_seen_the_last_change_does_not_overwrite_it(case, reader, dr
     assert Draft.objects.get().answer == "typical"
 
 
-@pytest.mark.parametrize("version", [0, 2, 3, 10**9])
+def test_the_last_words_of_a_closing_tab_may_overtake_those_before_them(case, reader, draft):
+    """Both are on their way at once; the one that is late finds a newer draft."""
+    drafts.save(case, by=reader, version=2, changes={"answer": "typical", "comment": "last"})
+    with pytest.raises(drafts.DraftConflictError):
+        drafts.save(case, by=reader, version=1, changes={"answer": "typical"})
+    stored = Draft.objects.get()
+    assert (stored.version, stored.answer, stored.comment) == (3, "typical", "last")
+
+
+@pytest.mark.parametrize("version", [0, 3, 10**9])
 def test_a_version_that_never_was_is_a_conflict(version, case, reader, draft):
     with pytest.raises(drafts.DraftConflictError):
         drafts.save(case, by=reader, version=version, changes={"answer": "normal"})
