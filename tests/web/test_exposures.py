@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 from pypdf import PdfReader
 
 from diagnosis import pseudonyms, renditions
@@ -39,7 +41,14 @@ SHOW_IT = {
 
 @pytest.fixture
 def shown(world: dict[str, Any], team: Any, sign_in: Any) -> Any:
-    """The world with an unmistakable score, and the browser of a radiologist who sent its film."""
+    """The world with an unmistakable score, and the browser of a radiologist who sent its film and has read it."""
+    factories.ReadFactory(
+        study_id=world["study"], reader=world["radiologist"], created_at=timezone.now() - timedelta(minutes=1)
+    )
+    return marked(world, sign_in)
+
+
+def marked(world: dict[str, Any], sign_in: Any) -> Any:
     reader = world["radiologist"]
     prediction = Prediction.objects.get(pk=world["prediction"])
     Prediction.objects.update(probability=SCORE)
