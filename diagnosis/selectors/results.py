@@ -97,7 +97,7 @@ def matching(user: access.Viewer, studies: QuerySet[Study], wanted: Wanted) -> Q
         "record_hash": wanted.record_hash,
     }
     narrowed = studies.filter(**{name: value for name, value in asked.items() if value})
-    if wanted.status == ResultStatus.HIDDEN:
+    if wanted.status == ResultStatus.HIDDEN and not wanted.finding:
         return narrowed.filter(access.hidden_from(user))
     if wanted.status or wanted.finding:
         narrowed = unveiled(user, narrowed)
@@ -120,6 +120,7 @@ def of_status(studies: Any, status: str) -> QuerySet[Study]:
         ResultStatus.WAITING: studies.filter(leading=None, is_waiting=True),
         ResultStatus.FAILED: studies.filter(leading=None, is_waiting=False, has_failed=True),
         ResultStatus.NOT_ASSESSED: studies.filter(leading=None, is_waiting=False, has_failed=False),
+        ResultStatus.HIDDEN: studies.none(),
     }[status]
     return narrowed
 

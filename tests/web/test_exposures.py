@@ -28,7 +28,10 @@ SCORE = 0.8642
 # The score as pages and as programs read it, and the finding in words and in code.
 SIGNS = ("0.86", "COVID-19 pattern: above", "Above threshold", '"above"')
 # What names findings on a page without saying them of a study: the filters of the study list, and the API's manual.
-OF_NO_STUDY = ('<option value="above">Above threshold</option>',)
+OF_NO_STUDY = (
+    '<option value="above">Above threshold</option>',
+    '<li class="count" data-count="above" hidden>',
+)
 DOCUMENTS = {"api-docs", "api-schema"}
 MAP = xrays.png(xrays.film(7), mode="RGBA")
 # Every address whose answer to GET holds AI output of the study. All others hold none, those still to come among them.
