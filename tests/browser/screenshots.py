@@ -95,6 +95,7 @@ def take_all(camera: Camera) -> None:
         take_states(camera, page)
         take_identity(camera, page)
         take_disagreement(camera, page)
+        take_blinding(camera, page)
         take_reads(camera, page)
     take_reading(camera)
     take_uploads(camera)
@@ -198,6 +199,17 @@ def take_states(camera: Camera, page: Page) -> None:
     waiting = stage.waiting_study(camera.site, page)
     camera.take("study-waiting", waiting, prepare=is_ready)
     camera.site.resume("inference")
+
+
+def take_blinding(camera: Camera, page: Page) -> None:
+    """What a reader sees in place of the AI's answer until their own read."""
+    unread = stage.sent(page, stage.picture("unread.png", seed=375))
+    camera.take("blinded-study", unread, role="radiologist", prepare=is_ready)
+    camera.take("blinded-list", "/studies/", role="radiologist")
+    camera.take("blinded-no-match", "/studies/?show=above&search=0000", role="radiologist")
+    camera.take("blinded-print", f"{unread}print/", role="radiologist")
+    batch = stage.own_batch_of_reader(camera.site, page)
+    camera.take("blinded-batch", batch, role="radiologist")
 
 
 def take_identity(camera: Camera, page: Page) -> None:

@@ -55,6 +55,25 @@ Instance.objects.filter(pk=instance.pk).update(not_assessed="turned by 90°", ga
 Analysis.objects.filter(instance=instance).delete()
 Analysis.objects.create(instance=instance, status="not_assessed", error="turned by 90°")
 """
+# Before that a reader is blind to the AI (rule D1).
+HAS_READ = """
+from datetime import timedelta
+from django.utils import timezone
+from diagnosis.models import Study, User
+from diagnosis.services import claims, worklist
+from tests import factories
+reader, study = User.objects.get(username="radiologist"), Study.objects.get(pk="{study}")
+claims.number_of(reader)
+factories.ReadFactory(study=study, reader=reader, created_at=timezone.now() - timedelta(minutes=1))
+worklist.refresh(study)
+"""
+# The newest batch of the clinician, as if the radiologist had sent it.
+HAND_OVER_BATCH = """
+from diagnosis.models import Batch, User
+batch = Batch.objects.filter(by__username="clinician").latest("created_at")
+Batch.objects.filter(pk=batch.pk).update(by=User.objects.get(username="radiologist"))
+print(batch.pk)
+"""
 ASK_ANYWAY = """
 from diagnosis.models import Instance, User
 from diagnosis.services import assessment
@@ -203,10 +222,18 @@ def failed_study(site: Site, page: Page) -> str:
 
 
 def left_out_study(site: Site, page: Page, *, seed: int = 360) -> str:
-    """A film that the input gate turned away."""
+    """A film that the input gate turned away, and that the radiologist has read."""
     address = sent(page, picture("sideways.png", seed=seed))
     site.shell(LEAVE_OUT.format(study=address.split("/")[2]))
+    site.shell(HAS_READ.format(study=address.split("/")[2]))
     return address
+
+
+def own_batch_of_reader(site: Site, page: Page) -> str:
+    """The address of a batch whose studies the radiologist who looks at it has not read."""
+    sent(page, picture("unread.png", seed=next(UNSEEN)))
+    _until_nothing_waits(site)
+    return f"/batches/{site.shell(HAND_OVER_BATCH).strip()}/"
 
 
 def asked_study(site: Site, page: Page) -> str:

@@ -247,6 +247,10 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "study not assessed": ("clinician", "left out", ready),
     "study not assessed, asked about": ("radiologist", "left out", ask_anyway),
     "study analysed on request": ("radiologist", "on request", ready),
+    "study hidden from its reader": ("radiologist", "unread", ready),
+    "list of a reader": ("radiologist", "/studies/", nothing),
+    "print hidden from its reader": ("radiologist", "unread print", nothing),
+    "batch hidden from its reader": ("radiologist", "unread batch", nothing),
     "print": ("clinician", "above print", nothing),
     "print below": ("clinician", "below print", nothing),
     "study to disagree with": ("clinician", "own", disagree),
@@ -318,6 +322,8 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
         known["windows"] = stage.sent(page, stage.picture("windows.dcm", seed=710, **stage.WINDOWS))
         known["left out"] = stage.left_out_study(filled, page)
         known["on request"] = stage.asked_study(filled, page)
+        known["unread"] = stage.sent(page, stage.picture("unread.png", seed=712))
+        known |= {"unread print": f"{known['unread']}print/", "unread batch": stage.own_batch_of_reader(filled, page)}
         known["read"] = stage.read(filled, page)
         known["case"] = f"/cases/{stage.case_with_a_prior(page)}/"
         known["held case"] = f"/cases/{stage.held_case(filled, page)}/"
