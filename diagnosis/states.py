@@ -155,6 +155,53 @@ class ReadStatus:
     TRANSITIONS: Transitions = {SUBMITTED: (SUPERSEDED, TAKEN_BACK), SUPERSEDED: (SUBMITTED,)}
 
 
+class ReadKind:
+    """What a read is for. Agreement and labels rest on the first ones; a verdict settles a dispute."""
+
+    FIRST = "first"
+    REVISION = "revision"  # after the AI's answer was shown: kept, and held true of nothing
+    REPEAT = "repeat"  # the same reader once more, who does not know it
+    VERDICT = "verdict"  # an adjudicator's
+
+
+class RepeatStatus:
+    """open ──► done (read once more) | dropped (it can tell nothing any more)"""
+
+    OPEN = "open"
+    DONE = "done"
+    DROPPED = "dropped"
+
+    TRANSITIONS: Transitions = {OPEN: (DONE, DROPPED), DONE: (OPEN,)}
+
+
+class RecheckStatus:
+    """open ──► done (somebody has read it since) | dropped (an administrator took it back); done ──► open"""
+
+    OPEN = "open"
+    DONE = "done"
+    DROPPED = "dropped"
+
+    TRANSITIONS: Transitions = {OPEN: (DONE, DROPPED), DONE: (OPEN,)}
+
+
+class LabelRule:
+    """How a protocol derives a label from reads."""
+
+    SINGLE = "single"
+    UNANIMOUS = "unanimous"
+    MAJORITY = "majority"
+    ADJUDICATED = "adjudicated"
+    IMPORTED = "imported"
+
+
+class LabelState:
+    """How far the label of a study is."""
+
+    WAITING = "waiting"  # reads are missing
+    DISPUTED = "disputed"  # reads differ, and an adjudicator has not spoken
+    DECIDED = "decided"
+
+
 class CaseStatus:
     """open ⇄ done; open, done ⇄ off: an administrator or a withdrawal took it off the worklist"""
 

@@ -13,6 +13,7 @@ from factory.django import DjangoModelFactory
 
 from covidweb import version
 from diagnosis import models, pseudonyms
+from diagnosis.services import protocols
 from diagnosis.states import (
     ANSWER_TABLE,
     ANSWER_TABLES,
@@ -258,6 +259,7 @@ class ReadFactory(DjangoModelFactory[models.Read]):
     study = factory.SubFactory(StudyFactory)
     reader = factory.SubFactory(UserFactory, role=Role.RADIOLOGIST)
     answer = Answer.TYPICAL
+    is_blinded = factory.LazyAttribute(lambda read: read.reader is not None)
     label = factory.LazyAttribute(lambda read: ANSWER_TABLES[ANSWER_TABLE][read.answer])
 
     @factory.post_generation
@@ -265,6 +267,14 @@ class ReadFactory(DjangoModelFactory[models.Read]):
         if create and moment is not None:
             models.Read.objects.filter(pk=self.pk).update(created_at=moment)
             self.refresh_from_db()
+
+
+def protocol(cohort: models.Cohort | None = None, **fields: Any) -> models.Protocol:
+    """The next version of a cohort's protocol (else of all other studies), whether there are people for it or not."""
+    cohort = cohort or protocols.rest()
+    before = protocols.current(cohort)
+    kept = {name: getattr(before, name) for name in protocols.FIELDS}
+    return models.Protocol.objects.create(cohort=cohort, version=before.version + 1, **(kept | fields))
 
 
 class ReviewRequestFactory(DjangoModelFactory[models.ReviewRequest]):

@@ -7,6 +7,7 @@ from diagnosis.models.imaging import IdentityConflict, Instance, Patient, Series
 from diagnosis.models.intake import Batch, IdempotencyKey, Upload
 from diagnosis.models.operations import Usage, Worker
 from diagnosis.models.people import Acknowledgement, ApiToken, Mail, Membership, Notice, Team, User
+from diagnosis.models.protocols import Cohort, DerivedLabel, Protocol, Recheck, Repeat, WrittenOnceError
 from diagnosis.models.reading import Draft, FindingTerm, Opinion, Read, Region, SubmittedReadError
 from diagnosis.models.review import Exposure, Reply, ReviewRequest
 from diagnosis.models.training import Checkpoint
@@ -20,6 +21,8 @@ __all__ = [
     "Batch",
     "Case",
     "Checkpoint",
+    "Cohort",
+    "DerivedLabel",
     "Draft",
     "Event",
     "Exposure",
@@ -36,9 +39,12 @@ __all__ = [
     "Opinion",
     "Patient",
     "Prediction",
+    "Protocol",
     "Read",
     "ReadingSession",
+    "Recheck",
     "Region",
+    "Repeat",
     "Reply",
     "ReviewRequest",
     "SavedFilter",
@@ -52,4 +58,5 @@ __all__ = [
     "Usage",
     "User",
     "Worker",
+    "WrittenOnceError",
 ]

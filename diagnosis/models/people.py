@@ -33,6 +33,9 @@ class User(AbstractUser):
     reader_number = models.PositiveSmallIntegerField(
         null=True, blank=True, unique=True, help_text="R-nn: what others see of a reader (rule D14)"
     )
+    is_adjudicator = models.BooleanField(
+        default=False, help_text="settles cases on which readers differ, never those that they have read"
+    )
     reading_keys = models.JSONField(
         default=dict,
         blank=True,

@@ -17,6 +17,7 @@ from diagnosis.states import (
     Answer,
     CannotReason,
     Label,
+    ReadKind,
     ReadStatus,
     RegionKind,
     choices,
@@ -91,6 +92,7 @@ class Read(Stateful, Opinion):
     TRANSITIONS = ReadStatus.TRANSITIONS
 
     status = models.CharField(max_length=12, choices=choices(ReadStatus), default=ReadStatus.SUBMITTED)
+    kind = models.CharField(max_length=12, choices=choices(ReadKind), default=ReadKind.FIRST)
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="reads")
     reader = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="reads"
@@ -105,6 +107,10 @@ class Read(Stateful, Opinion):
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="superseded_by"
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    revealed_at = models.DateTimeField(
+        null=True, blank=True, help_text="when its reader asked for the AI's answer; it is final from then on"
+    )
+    why = models.TextField(blank=True, help_text="an adjudicator's reason")
     announced_at = models.DateTimeField(
         null=True, blank=True, help_text="when others were told of it, once it was final"
     )
@@ -118,8 +124,17 @@ class Read(Stateful, Opinion):
             models.UniqueConstraint(fields=["study", "source"], name="read_once_a_source"),
             models.UniqueConstraint(
                 fields=["study", "reader"],
-                condition=models.Q(status=ReadStatus.SUBMITTED),
+                condition=models.Q(status=ReadStatus.SUBMITTED)
+                & models.Q(kind__in=[ReadKind.FIRST, ReadKind.REVISION]),
                 name="read_current_once_a_reader",
+            ),
+            models.UniqueConstraint(
+                fields=["study", "reader"],
+                condition=models.Q(status=ReadStatus.SUBMITTED, kind=ReadKind.VERDICT),
+                name="read_one_verdict_a_reader",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(why="") ^ models.Q(kind=ReadKind.VERDICT), name="read_verdict_has_reason"
             ),
             models.CheckConstraint(
                 condition=models.Q(reader__isnull=True) | models.Q(answer__gt=""),
@@ -147,7 +162,10 @@ class Read(Stateful, Opinion):
     @property
     def is_final(self) -> bool:
         """Whether it can no longer be taken back by a key (rule D11)."""
-        return self.created_at + timedelta(seconds=settings.UNDO_READ_S) <= timezone.now()
+        return (
+            self.revealed_at is not None
+            or self.created_at + timedelta(seconds=settings.UNDO_READ_S) <= timezone.now()
+        )
 
 
 class Region(models.Model):

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from diagnosis.models.base import Stateful
 from diagnosis.models.imaging import Source, Study
+from diagnosis.models.protocols import DerivedLabel, Protocol
 from diagnosis.models.training import Checkpoint
 from diagnosis.states import CaseStatus, Label, SessionStatus, Tier, choices
 
@@ -35,8 +36,16 @@ class Case(Stateful):
     )
     uncertainty = models.FloatField(default=0, help_text="0…1, of the AI's answer")
     disagreement = models.FloatField(default=0, help_text="0…1, among reads and the AI")
-    n_reads = models.PositiveSmallIntegerField(default=0)
+    n_reads = models.PositiveSmallIntegerField(default=0, help_text="reads that count under its protocol")
     label = models.CharField(max_length=12, choices=choices(Label), blank=True, help_text="held true now")
+    derived = models.ForeignKey(
+        DerivedLabel, null=True, blank=True, on_delete=models.SET_NULL, related_name="+",
+        help_text="where that comes from",
+    )  # fmt: skip
+    protocol = models.ForeignKey(
+        Protocol, null=True, blank=True, on_delete=models.PROTECT, related_name="cases"
+    )
+    is_disputed = models.BooleanField(default=False, help_text="its reads differ: an adjudicator is wanted")
     source = models.ForeignKey(Source, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     checkpoint = models.ForeignKey(
         Checkpoint, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
@@ -58,8 +67,9 @@ class Case(Stateful):
             ),
             models.Index(fields=["status", "received_at"], name="case_by_date"),
             # Few values, so it is small, and the counts of a page are read from it alone.
-            models.Index(fields=["status", "tier"], name="case_counted"),
+            models.Index(fields=["status", "tier", "is_disputed"], name="case_counted"),
             models.Index(fields=["status", "tier", "entered_at"], name="case_that_waits"),
+            models.Index(fields=["entered_at"], condition=models.Q(is_disputed=True), name="case_disputed"),
         ]
 
     def __str__(self) -> str:

@@ -12,9 +12,9 @@ from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from diagnosis import access
-from diagnosis.models import Case, Read, ReviewRequest, User
+from diagnosis.models import Case, Exposure, Read, Recheck, ReviewRequest, User
 from diagnosis.services import worklist
-from diagnosis.states import CaseStatus, ReadStatus, ReviewStatus
+from diagnosis.states import CaseStatus, ReadKind, ReadStatus, RecheckStatus, ReviewStatus
 
 # In this order cases are read (rule D3); an index holds it.
 ORDER = ("tier", "-priority", "pk")
@@ -93,16 +93,30 @@ def number_of(user: User) -> int:
 
 
 def _wanted(*, by: User, cases: QuerySet[Case] | None, skip: Iterable[UUID]) -> QuerySet[Case]:
-    """Open, free or one's own, and not read by this reader since a clinician disagreed, in order."""
-    later = ReviewRequest.objects.filter(
-        study=OuterRef("study"), status=ReviewStatus.OPEN, created_at__gt=OuterRef("created_at")
-    )
-    read = Read.objects.filter(
-        ~Exists(later), study=OuterRef("study"), reader=by, status=ReadStatus.SUBMITTED
-    )
+    """Open, free or one's own, and waiting for a read of this reader, in order. What is disputed is adjudicated."""
     some = access.cases_of(by) if cases is None else cases
-    wanted = some.filter(_free_for(by), ~Exists(read), status=CaseStatus.OPEN)
+    wanted = some.filter(_free_for(by), _waits_for(by), status=CaseStatus.OPEN, is_disputed=False)
     return wanted.exclude(study__in=list(skip)).order_by(*ORDER)
+
+
+def _waits_for(by: User) -> Q:
+    """Not read by them since somebody asked for another look, and not by somebody who is to be blind and is not."""
+    study = OuterRef("study")
+    doubted = ReviewRequest.objects.filter(
+        study=study, status=ReviewStatus.OPEN, created_at__gt=OuterRef("created_at")
+    )
+    exposed = Exposure.objects.filter(study=study, user=by)
+    rechecked = Recheck.objects.filter(
+        ~Exists(exposed), study=study, status=RecheckStatus.OPEN, at__gt=OuterRef("created_at")
+    )
+    own = Read.objects.filter(study=study, reader=by, status=ReadStatus.SUBMITTED).exclude(
+        kind__in=[ReadKind.REPEAT, ReadKind.VERDICT]
+    )
+    # A case that was never placed stands under a protocol that hides the AI, as all do at first.
+    is_open_to_all = Q(protocol__hides_ai=False)
+    return ~Q(Exists(own.filter(~Exists(doubted), ~Exists(rechecked)))) & (
+        is_open_to_all | ~Q(Exists(exposed)) | Q(Exists(own))
+    )
 
 
 def _free_for(by: User) -> Q:

@@ -7,15 +7,25 @@ import logging
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from diagnosis.models import Case, Draft, Event, Exposure, Read, Region, Study, User
-from diagnosis.services import claims, drafts, opinions, reviews, worklist
+from diagnosis.models import Case, Draft, Event, Exposure, Protocol, Read, Recheck, Region, Repeat, User
+from diagnosis.services import claims, drafts, opinions, protocols, reviews, worklist
 from diagnosis.services.drafts import AlreadyReadError
-from diagnosis.states import ANSWER_TABLE, ANSWER_TABLES, ReadStatus, StudyStatus
+from diagnosis.states import (
+    ANSWER_TABLE,
+    ANSWER_TABLES,
+    CaseStatus,
+    ReadKind,
+    ReadStatus,
+    RecheckStatus,
+    RepeatStatus,
+    StudyStatus,
+)
 
 __all__ = ["AlreadyReadError", "ReadMeanwhileError", "TooLateError"]
 
@@ -57,36 +67,70 @@ def submit(
 
 
 def _obstacle(case: Case, draft: Draft) -> Exception | None:
-    """Who holds the case, or has read it since this reader's claim ran out."""
+    """Who holds the case, or has read it since this reader's claim ran out, so that no read is wanted any more."""
     if case.is_claimed and case.claimed_by_id == draft.reader_id:
         return None
     try:
         drafts.require_free(case, by=draft.reader)
     except claims.ClaimedError as claimed:
         return claimed
+    if case.status == CaseStatus.OPEN and case.n_reads < _protocol(case).n_readers:
+        return None  # another read is wanted all the same
     others = Read.objects.filter(study=case.study_id, status=ReadStatus.SUBMITTED, reader__isnull=False)
     since = others.exclude(reader=draft.reader).filter(created_at__gt=draft.opened_at)
     read = since.select_related("reader").order_by("-created_at").first()
     return ReadMeanwhileError(read) if read else None
 
 
+def _protocol(case: Case) -> Protocol:
+    return case.protocol or protocols.protocol_of(case.study)
+
+
 def _store(case: Case, draft: Draft) -> Read:
-    earlier = Read.objects.filter(
-        study=draft.study_id, reader=draft.reader_id, status=ReadStatus.SUBMITTED
+    repeat = Repeat.objects.filter(
+        study=draft.study_id, reader=draft.reader_id, status=RepeatStatus.OPEN
     ).first()
+    # A repeat stands beside the first read, which stays as it is.
+    earlier = None if repeat else standing(draft.study_id, draft.reader)
     if earlier:
         earlier.move(ReadStatus.SUBMITTED, ReadStatus.SUPERSEDED, by=draft.reader)
+    is_blinded = not Exposure.objects.filter(study=draft.study_id, user=draft.reader_id).exists()
     read = Read.objects.create(
         study=draft.study,
         reader=draft.reader,
+        kind=_kind(repeat, earlier, is_blinded=is_blinded),
         supersedes=earlier,
         label=ANSWER_TABLES[ANSWER_TABLE][draft.answer],
         answer_table=ANSWER_TABLE,
-        is_blinded=not Exposure.objects.filter(study=draft.study_id, user=draft.reader_id).exists(),
+        is_blinded=is_blinded,
         session=drafts.session_of(draft.reader) or draft.session,
         **{name: getattr(draft, name) for name in COPIED},
     )
     Event.record(read, "", ReadStatus.SUBMITTED, by=draft.reader)
+    if repeat:
+        repeat.move(RepeatStatus.OPEN, RepeatStatus.DONE, read=read)
+    keep_regions(read, draft)
+    draft.delete()
+    claims.release(case, by=draft.reader)
+    worklist.refresh(read.study)
+    return read
+
+
+def standing(study: UUID, reader: User) -> Read | None:
+    """The read of theirs that stands; repeats and verdicts are other things."""
+    own = Read.objects.filter(study=study, reader=reader, status=ReadStatus.SUBMITTED)
+    return own.filter(kind__in=[ReadKind.FIRST, ReadKind.REVISION]).first()
+
+
+def _kind(repeat: Repeat | None, earlier: Read | None, *, is_blinded: bool) -> str:
+    """What one says again after one was shown the AI's answer is a revision."""
+    if repeat:
+        return ReadKind.REPEAT
+    return ReadKind.REVISION if earlier and not is_blinded else ReadKind.FIRST
+
+
+def keep_regions(read: Read, draft: Draft) -> None:
+    """What was drawn on the films for a read."""
     Region.objects.bulk_create(
         Region(
             read=read,
@@ -95,10 +139,6 @@ def _store(case: Case, draft: Draft) -> Read:
         )
         for one in draft.regions
     )
-    draft.delete()
-    claims.release(case, by=draft.reader)
-    worklist.refresh(read.study)
-    return read
 
 
 @transaction.atomic
@@ -119,12 +159,28 @@ def take_back(read: Read, *, by: User) -> Draft:
         raise TooLateError(str(read.pk))
     if read.supersedes:
         read.supersedes.move(ReadStatus.SUPERSEDED, ReadStatus.SUBMITTED, by=by)
+    for repeat in Repeat.objects.filter(read=read, status=RepeatStatus.DONE):
+        repeat.move(RepeatStatus.DONE, RepeatStatus.OPEN, read=None)
+    _reopen_recheck(read)
     draft = _restore(read, case, over=draft)
     # Somebody may have been quick; the draft is there all the same.
     with contextlib.suppress(claims.ClaimedError):
         claims.claim(case, by=by)
     worklist.refresh(case.study)
     return draft
+
+
+def _reopen_recheck(read: Read) -> None:
+    """What this read had ended goes on, unless somebody else has read the case since."""
+    last = Recheck.objects.filter(study=read.study_id, status=RecheckStatus.DONE, at__lte=read.created_at)
+    recheck = last.order_by("-at").first()
+    if recheck is None:
+        return
+    since = Read.objects.filter(
+        study=read.study_id, reader__isnull=False, status=ReadStatus.SUBMITTED, created_at__gte=recheck.at
+    )
+    if not since.exclude(kind=ReadKind.REPEAT).exists():
+        recheck.move(RecheckStatus.DONE, RecheckStatus.OPEN)
 
 
 def _restore(read: Read, case: Case, *, over: Draft | None) -> Draft:
@@ -180,13 +236,10 @@ def _announce(read: Read) -> bool:
         return False
 
 
-def label_of(study: Study) -> str:
-    """The label that the current reads of a study agree on, else unknown; without a read, none."""
-    return worklist.label_of(study.reads.filter(status=ReadStatus.SUBMITTED))
-
-
 def undoable(reader: User) -> Read | None:
     """The read that its reader can still take back."""
     since = timezone.now() - timedelta(seconds=settings.UNDO_READ_S)
-    own = Read.objects.filter(reader=reader, status=ReadStatus.SUBMITTED, created_at__gt=since)
+    own = Read.objects.filter(
+        reader=reader, status=ReadStatus.SUBMITTED, created_at__gt=since, revealed_at=None
+    )
     return own.select_related("study").order_by("-created_at").first()

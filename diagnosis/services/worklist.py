@@ -8,10 +8,10 @@ and how long it has waited. Waiting enters as the moment it began, so that all a
 from __future__ import annotations
 
 import random
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import combinations, islice
 from typing import TypeVar
 from uuid import UUID
@@ -20,14 +20,29 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from diagnosis import selectors
-from diagnosis.models import Case, Event, Prediction, Read, ReviewRequest, Study, User
+from diagnosis.models import (
+    Case,
+    DerivedLabel,
+    Event,
+    Prediction,
+    Protocol,
+    Read,
+    Recheck,
+    ReviewRequest,
+    Study,
+    User,
+)
+from diagnosis.services import labels, protocols
+from diagnosis.services.labels import Derived
 from diagnosis.states import (
     LABEL_OF_FINDING,
     CaseStatus,
     Finding,
     Label,
+    LabelState,
+    ReadKind,
     ReadStatus,
+    RecheckStatus,
     ReviewStatus,
     StudyStatus,
     Tier,
@@ -41,8 +56,11 @@ WITHDRAWN = "study withdrawn"
 # What `refresh` may change, beside the status.
 COPIED = (
     "tier", "priority", "entered_at", "uncertainty", "disagreement", "n_reads", "label", "source_id",
-    "checkpoint_id", "received_at",
+    "checkpoint_id", "received_at", "protocol_id", "is_disputed", "derived_id",
 )  # fmt: skip
+
+# What the derivation and the place need of a read.
+READ = ("study", "reader", "source", "kind", "status", "label", "is_blinded", "created_at")
 
 T = TypeVar("T")
 
@@ -51,20 +69,30 @@ _chance = random.SystemRandom()
 
 @dataclass
 class Facts:
-    """What is known of a study that its place depends on; `doubts`: since when clinicians disagree."""
+    """What is known of a study that its place depends on; `doubts`: since when clinicians disagree; `rechecks`: since
+    when its label is to be looked at again.
+    """
 
+    protocol: Protocol
     leading: Prediction | None = None
     reads: list[Read] = field(default_factory=list)
     doubts: list[datetime] = field(default_factory=list)
+    rechecks: list[Recheck] = field(default_factory=list)
+
+    @cached_property
+    def derived(self) -> Derived:
+        return labels.derive(self.reads, self.protocol)
 
     @property
     def read_at(self) -> list[datetime]:
-        """When readers of this site read it; what an import states is no read of ours."""
-        return [read.created_at for read in self.reads if read.reader_id]
+        """When readers of this site read it; what an import states is no read of ours, a repeat tells nobody else."""
+        standing = [read for read in self.reads if read.reader_id and read.status == ReadStatus.SUBMITTED]
+        return [read.created_at for read in standing if read.kind != ReadKind.REPEAT]
 
     @property
-    def n_reads(self) -> int:
-        return len(self.read_at)
+    def compared(self) -> list[Read]:
+        """What is held against each other and against the AI: what counts, and what imports state."""
+        return [*labels.counted(self.reads, self.protocol), *(read for read in self.reads if read.source_id)]
 
     @property
     def asked_at(self) -> datetime | None:
@@ -76,8 +104,22 @@ class Facts:
         return min((asked for asked in self.doubts if last is None or asked > last), default=None)
 
     @property
+    def recheck_at(self) -> datetime | None:
+        """Since when it is to be read again and nobody has."""
+        last = max(self.read_at, default=None)
+        waiting = [row.at for row in self.rechecks if last is None or row.at > last]
+        return min(waiting, default=None)
+
+    @property
+    def wanted_at(self) -> datetime | None:
+        """Since when somebody wants another read than the protocol does."""
+        return min(filter(None, (self.asked_at, self.recheck_at)), default=None)
+
+    @property
     def is_read(self) -> bool:
-        return self.n_reads >= settings.READS_PER_CASE
+        """Whether the protocol wants no more."""
+        derived = self.derived
+        return derived.n_counted >= self.protocol.n_readers and derived.state != LabelState.DISPUTED
 
 
 # --- on the list, and off it ---
@@ -103,7 +145,10 @@ def enter_all(studies: Sequence[Study]) -> int:
             Case.objects.filter(study__in=[study.pk for study in part]).values_list("study", flat=True)
         )
         new = [study for study in part if study.pk not in known]
-        made += len(Case.objects.bulk_create(_new_cases(new), batch_size=AT_ONCE))
+        derived: list[DerivedLabel] = []
+        cases = list(_new_cases(new, derived))
+        DerivedLabel.objects.bulk_create(derived, batch_size=AT_ONCE)
+        made += len(Case.objects.bulk_create(cases, batch_size=AT_ONCE))
     return made
 
 
@@ -164,9 +209,12 @@ def _refresh(studies: list[UUID]) -> int:
     # Locked before anything is read: of two that refresh at once, the second one sees what the first one saw.
     locked = Case.objects.select_for_update().filter(study__in=studies).order_by("pk")
     pks = list(locked.values_list("pk", flat=True))
-    cases = list(Case.objects.filter(pk__in=pks).select_related("study__leading"))
+    cases = list(Case.objects.filter(pk__in=pks).select_related("study__leading", "derived"))
     facts = _facts_of([case.study for case in cases])
-    changed = [case for case in cases if _place(case, facts[case.study_id])]
+    _end_rechecks(facts.values())
+    derived: list[DerivedLabel] = []
+    changed = [case for case in cases if _place(case, facts[case.study_id], derived)]
+    DerivedLabel.objects.bulk_create(derived, batch_size=AT_ONCE)
     _write(changed)
     moved = [case for case in cases if _move(case, facts[case.study_id])]
     return len({case.pk for case in [*changed, *moved]})
@@ -180,62 +228,89 @@ def _write(cases: list[Case]) -> None:
     )
 
 
-def _new_cases(studies: list[Study]) -> Iterator[Case]:
+def _new_cases(studies: list[Study], derived: list[DerivedLabel]) -> Iterator[Case]:
     facts = _facts_of(studies)
     for study in studies:
+        protocol = facts[study.pk].protocol
         case = Case(
             study=study,
             entered_at=study.received_at,
             received_at=study.received_at,
-            is_random=_chance.random() < settings.RANDOM_SHARE,
+            is_random=_chance.random() < protocol.random_share,
             draw=_chance.random(),
         )
-        _place(case, facts[study.pk])
+        _place(case, facts[study.pk], derived)
         yield case
 
 
 def _facts_of(studies: list[Study]) -> dict[UUID, Facts]:
-    """Leading predictions as they hang at the studies; reads and doubts as they are now."""
-    facts: dict[UUID, Facts] = defaultdict(Facts)
-    for study in studies:
-        facts[study.pk].leading = study.leading
-    reads = Read.objects.filter(study__in=list(facts), status=ReadStatus.SUBMITTED)
-    for read in reads.only("study", "reader", "label", "created_at"):
+    """Leading predictions as they hang at the studies; protocols, reads, doubts and rechecks as they are now."""
+    fits = protocols.in_force()
+    facts = {study.pk: Facts(protocols.chosen(fits, study), study.leading) for study in studies}
+    # What was superseded may count all the same: a revision stands in its place, and counts nowhere.
+    reads = Read.objects.filter(study__in=list(facts)).exclude(status=ReadStatus.TAKEN_BACK)
+    for read in reads.only(*READ):
         facts[read.study_id].reads.append(read)
     doubts = ReviewRequest.objects.filter(study__in=list(facts), status=ReviewStatus.OPEN)
     for study_id, created_at in doubts.values_list("study", "created_at"):
         facts[study_id].doubts.append(created_at)
+    for recheck in Recheck.objects.filter(study__in=list(facts), status=RecheckStatus.OPEN):
+        facts[recheck.study_id].rechecks.append(recheck)
     return facts
 
 
-def _place(case: Case, facts: Facts) -> bool:
-    """Set what follows from the facts; returns whether anything is new."""
+def _end_rechecks(facts: Iterable[Facts]) -> None:
+    """A recheck is over once somebody has read the case since."""
+    for one in facts:
+        last = max(one.read_at, default=None)
+        for recheck in one.rechecks:
+            if last is not None and recheck.at <= last:
+                recheck.move(RecheckStatus.OPEN, RecheckStatus.DONE)
+
+
+def _place(case: Case, facts: Facts, rows: list[DerivedLabel]) -> bool:
+    """Set what follows from the facts; returns whether anything is new. A label that is new joins `rows`, unwritten."""
     before = [getattr(case, name) for name in COPIED]
     case.source_id = case.study.source_id
     case.received_at = case.study.received_at
     case.checkpoint_id = facts.leading.checkpoint_id if facts.leading else None
-    case.n_reads = facts.n_reads
-    case.label = label_of(facts.reads)
+    _label(case, facts, rows)
     case.uncertainty = uncertainty(facts.leading)
-    case.disagreement = disagreement(facts.reads, facts.leading)
-    if facts.asked_at and facts.is_read:
+    case.disagreement = disagreement(facts.compared, facts.leading)
+    if facts.wanted_at and facts.is_read:
         # It was read; since then it waits for an answer.
-        case.entered_at = max(case.entered_at, facts.asked_at)
+        case.entered_at = max(case.entered_at, facts.wanted_at)
     case.tier = _tier(case, facts)
     case.priority = priority(case)
     return before != [getattr(case, name) for name in COPIED]
 
 
+def _label(case: Case, facts: Facts, rows: list[DerivedLabel]) -> None:
+    """What its reads lead to under its protocol; why is kept in a row of its own."""
+    derived, protocol = facts.derived, facts.protocol
+    case.protocol_id = protocol.pk
+    case.n_reads = derived.n_counted
+    case.label = derived.label
+    case.is_disputed = derived.state == LabelState.DISPUTED
+    kept = case.derived if case.derived_id else None
+    if not derived.is_same(kept, protocol):
+        row = labels.row_of(derived, case.study, protocol)
+        rows.append(row)
+        case.derived_id = row.pk
+
+
 def _move(case: Case, facts: Facts) -> bool:
-    """Done once it is read and nobody disagrees, open else; what is off the list stays off."""
-    status = CaseStatus.DONE if facts.is_read and facts.asked_at is None else CaseStatus.OPEN
+    """Done once it is read and nobody wants another look, open else; what is off the list stays off."""
+    status = CaseStatus.DONE if facts.is_read and facts.wanted_at is None else CaseStatus.OPEN
     return case.status not in (CaseStatus.OFF, status) and case.move(case.status, status)
 
 
 def _tier(case: Case, facts: Facts) -> int:
     if facts.asked_at:
         return Tier.DISAGREED
-    return Tier.OVERDUE if not facts.is_read and case.entered_at <= _overdue_since() else Tier.REST
+    if not facts.is_read and case.entered_at <= _overdue_since():
+        return Tier.OVERDUE
+    return Tier.ADJUDICATION if case.is_disputed else Tier.REST
 
 
 def _overdue_since() -> datetime:
@@ -286,11 +361,6 @@ def disagreement(reads: Sequence[Read], leading: Prediction | None) -> float:
     sure = [label for label in labels if label != Label.UNKNOWN] if said else []
     against = sum(label != said for label in sure) / len(sure) if sure else 0.0
     return max(among, against)
-
-
-def label_of(reads: Iterable[Read]) -> str:
-    """What current reads say together: unknown where they differ, nothing where there are none."""
-    return selectors.held_true(read.label for read in reads)
 
 
 def _parts(rows: Iterable[T]) -> Iterator[list[T]]:

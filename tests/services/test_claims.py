@@ -13,7 +13,7 @@ from django.utils import timezone
 from diagnosis import access
 from diagnosis.models import Case, Read, User
 from diagnosis.services import claims, worklist
-from diagnosis.states import CaseStatus, ReadStatus, Role
+from diagnosis.states import CaseStatus, LabelRule, ReadStatus, Role
 from tests import factories
 from tests.services.test_races import N_THREADS, each_at_once
 
@@ -142,8 +142,8 @@ def test_done_off_and_withdrawn_cases_are_not_next(reader):
     assert claims.next_case(by=reader) is None and claims.peek(by=reader) is None
 
 
-def test_what_a_reader_has_read_is_left_to_others(reader, other, settings):
-    settings.READS_PER_CASE = 2
+def test_what_a_reader_has_read_is_left_to_others(reader, other):
+    factories.protocol(n_readers=2, rule=LabelRule.UNANIMOUS)
     (case,) = listed()
     made = factories.ReadFactory(study=case.study, reader=reader)
     worklist.refresh(case.study)

@@ -18,9 +18,19 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from diagnosis.models import Case, Event, IdentityConflict, Prediction, Read, ReviewRequest, Study
-from diagnosis.services import analysis, claims, demo, identity, operations, withdrawal, worklist
+from diagnosis.services import analysis, claims, demo, identity, operations, protocols, withdrawal, worklist
 from diagnosis.services.identity import Number
-from diagnosis.states import Answer, CaseStatus, Finding, Label, ReadStatus, ReviewStatus, Role, Tier
+from diagnosis.states import (
+    Answer,
+    CaseStatus,
+    Finding,
+    Label,
+    LabelRule,
+    ReadStatus,
+    ReviewStatus,
+    Role,
+    Tier,
+)
 from tests import factories, manifests, xrays
 from tests.services.test_imports import administrator, run  # noqa: F401
 
@@ -39,9 +49,9 @@ def study(team: Any) -> Study:
 
 
 @pytest.fixture
-def no_draws(settings: Any) -> None:
+def no_draws(db: Any) -> None:
     """Nothing is drawn at random."""
-    settings.RANDOM_SHARE = 0
+    factories.protocol(random_share=0)
 
 
 def scored(study: Study, probability: float) -> Prediction:
@@ -140,18 +150,19 @@ def n_selects(action: Callable[[], object]) -> int:
 def test_a_hundred_studies_are_entered_and_refreshed_in_as_few_questions_as_two(team):
     studies = [factories.StudyFactory(team=team) for _ in range(102)]
     few, most = studies[:2], studies[2:]
-    assert n_selects(lambda: worklist.enter_all(few)) == n_selects(lambda: worklist.enter_all(most)) == 3
+    protocols.rest()
+    assert n_selects(lambda: worklist.enter_all(few)) == n_selects(lambda: worklist.enter_all(most)) == 5
     assert Case.objects.count() == 102
     pks = [study.pk for study in studies]
     Case.objects.update(n_reads=3)
-    assert n_selects(lambda: worklist.refresh_all(pks[:2])) == 4
-    assert n_selects(lambda: worklist.refresh_all(pks)) == 4
+    assert n_selects(lambda: worklist.refresh_all(pks[:2])) == 6
+    assert n_selects(lambda: worklist.refresh_all(pks)) == 6
     assert not Case.objects.exclude(n_reads=0).exists()
 
 
 def test_what_stands_right_is_not_written_again(study, django_assert_num_queries):
-    # A savepoint, four questions, and its release.
-    with django_assert_num_queries(6):
+    # A savepoint, six questions, and its release.
+    with django_assert_num_queries(8):
         worklist.refresh(study)
 
 
@@ -222,8 +233,8 @@ def test_what_an_import_states_is_no_read(study):
     assert (case.status, case.n_reads, case.label) == (CaseStatus.OPEN, 0, Label.NONCOVID)
 
 
-def test_it_wants_as_many_reads_as_the_site_says(study, settings):
-    settings.READS_PER_CASE = 2
+def test_it_wants_as_many_reads_as_its_protocol_says(study):
+    factories.protocol(n_readers=2, rule=LabelRule.UNANIMOUS)
     read(study)
     assert case_of(study).status == CaseStatus.OPEN
     read(study, Answer.NORMAL)
@@ -264,9 +275,9 @@ def test_a_doubt_about_a_case_that_nobody_has_read_leaves_its_wait_as_it_is(stud
 
 @many
 @given(seed=st.integers(0, 2**32), n_wanted=st.integers(1, 3))
-def test_done_and_open_follow_reads_and_doubts_in_any_order(study, settings, seed, n_wanted):
+def test_done_and_open_follow_reads_and_doubts_in_any_order(study, seed, n_wanted):
     """Against the rule in one line, after each of twenty steps; and refreshing again changes nothing."""
-    settings.READS_PER_CASE = n_wanted
+    factories.protocol(n_readers=n_wanted, rule=LabelRule.SINGLE if n_wanted == 1 else LabelRule.UNANIMOUS)
     chance = random.Random(seed)
     Read.objects.all().delete()
     ReviewRequest.objects.all().delete()
@@ -475,9 +486,9 @@ def test_the_order_of_the_random_share_does_not_depend_on_the_score(films, weigh
     assert [case.draw for case in Case.objects.order_by(*claims.ORDER)] == order
 
 
-def test_before_the_ai_has_looked_a_random_case_stands_as_all_others(team, settings):
+def test_before_the_ai_has_looked_a_random_case_stands_as_all_others(team):
     for share in (0, 1):
-        settings.RANDOM_SHARE = share
+        factories.protocol(random_share=share)
         worklist.enter(factories.StudyFactory(team=team))
     Case.objects.update(entered_at=timezone.now())
     worklist.recount()
@@ -485,8 +496,8 @@ def test_before_the_ai_has_looked_a_random_case_stands_as_all_others(team, setti
     assert random_one.is_random != other.is_random and random_one.priority == other.priority
 
 
-def test_the_share_is_drawn_once_and_stays(team, settings):
-    settings.RANDOM_SHARE = 0.3
+def test_the_share_is_drawn_once_and_stays(team):
+    factories.protocol(random_share=0.3)
     studies = [factories.StudyFactory(team=team) for _ in range(400)]
     worklist.enter_all(studies)
     drawn = dict(Case.objects.values_list("pk", "is_random"))
