@@ -62,6 +62,7 @@ class ResultStatus:
     ANALYSED = "analysed"
     FAILED = "failed"
     NOT_ASSESSED = "not_assessed"
+    HIDDEN = "hidden"  # from whoever asks: a reader before their own read (rule D1)
 
 
 class CheckpointStatus:

@@ -4,6 +4,16 @@ What a user may not see does not exist for them (404, never 403): nobody learns 
 Re-exports, nothing else.
 """
 
+from diagnosis.access.blinding import (
+    hidden_among,
+    hidden_from,
+    hidden_studies,
+    is_blindable,
+    is_hidden,
+    knows_readers,
+    prediction_for,
+    sees_peers,
+)
 from diagnosis.access.reading import (
     answers_of,
     case_for,
@@ -43,7 +53,6 @@ from diagnosis.access.studies import (
     notices_of,
     overridable_instance_for,
     own_batch_for,
-    prediction_for,
     require_administrator,
     sees_all_studies,
     studies_of,
@@ -74,8 +83,14 @@ __all__ = [
     "clearable_instance_for",
     "conflict_for",
     "drafts_of",
+    "hidden_among",
+    "hidden_from",
+    "hidden_studies",
     "instance_for",
+    "is_blindable",
+    "is_hidden",
     "is_reader",
+    "knows_readers",
     "listed_cases_of",
     "may_assess_anyway",
     "may_clear_text",
@@ -97,6 +112,7 @@ __all__ = [
     "require_worklist",
     "saved_filter_for",
     "sees_all_studies",
+    "sees_peers",
     "session_for",
     "sessions_of",
     "start_of",

@@ -70,6 +70,7 @@ from diagnosis.selectors.results import (
     result_of,
     results_page,
     status_of,
+    study_for_program,
 )
 from diagnosis.selectors.spacing import Spacing, spacing_of
 from diagnosis.selectors.studies import (
@@ -81,6 +82,7 @@ from diagnosis.selectors.studies import (
     cursor_of,
     film_state,
     imported_reads,
+    is_hidden,
     narrowed,
     parsed_cursor,
     studies_page,
@@ -164,6 +166,7 @@ __all__ = [
     "held_true",
     "history",
     "imported_reads",
+    "is_hidden",
     "labels",
     "link_ends_at",
     "locked_until",
@@ -199,6 +202,7 @@ __all__ = [
     "studies_page",
     "studies_with",
     "study_for_page",
+    "study_for_program",
     "study_state",
     "system",
     "teams",

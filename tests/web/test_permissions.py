@@ -48,6 +48,9 @@ READING_ROOM = (302, 403, 403, 403, 403, 200, 200)
 ONLY_POST = (302, 405, 405, 405, 405, 405, 405)
 # A program is told to sign in, not sent to a page.
 API_OF_THE_TEAM = (401, 200, 200, 404, 404, 200, 200)
+# The radiologist has not read this study: what the AI made of it does not exist for them (rule D1).
+OF_THE_AI = (302, 200, 200, 404, 404, 404, 200)
+API_OF_THE_AI = (401, 200, 200, 404, 404, 404, 200)
 API_ONLY_POST = (401, 405, 405, 405, 405, 405, 405)
 
 TABLE: dict[str, tuple[int, ...]] = {
@@ -75,7 +78,7 @@ TABLE: dict[str, tuple[int, ...]] = {
     "instance-dicom": OF_THE_TEAM,
     "instance-text-clearance": ONLY_POST,
     "instance-assessment": ONLY_POST,
-    "prediction-heatmap": OF_THE_TEAM,
+    "prediction-heatmap": OF_THE_AI,
     "lateness": SIGNED_IN,
     "system": ADMINISTRATOR,
     "study-search": SIGNED_IN,
@@ -157,8 +160,8 @@ TABLE: dict[str, tuple[int, ...]] = {
     "api-instance-pixels": API_OF_THE_TEAM,
     "api-instance-preview": API_OF_THE_TEAM,
     "api-instance-thumbnail": API_OF_THE_TEAM,
-    "api-prediction-heatmap": API_OF_THE_TEAM,
-    "api-prediction-overlay": API_OF_THE_TEAM,
+    "api-prediction-heatmap": API_OF_THE_AI,
+    "api-prediction-overlay": API_OF_THE_AI,
 }
 # Addresses that take a form; all others answer 405 to it.
 TAKE_POST = {"login", "logout", "acknowledgement", "uploads", "study-analyses"}
@@ -385,7 +388,7 @@ def test_a_number_that_no_account_or_team_has_is_not_found(name, world, sign_in)
 
 @pytest.mark.parametrize(
     ("role", "status"),
-    [("colleague", 302), ("outsider", 404), ("teamless", 404), ("radiologist", 302), ("administrator", 302)],
+    [("colleague", 302), ("outsider", 404), ("teamless", 404), ("radiologist", 409), ("administrator", 302)],
 )
 def test_whoever_sees_a_result_may_disagree_with_it(role, status, world, sign_in):
     browser = as_role(role, world, sign_in)
