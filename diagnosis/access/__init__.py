@@ -4,6 +4,7 @@ What a user may not see does not exist for them (404, never 403): nobody learns 
 Re-exports, nothing else.
 """
 
+from diagnosis.access.protocols import cohort_for, labels_of, version_for
 from diagnosis.access.reading import (
     answers_of,
     case_for,
@@ -72,10 +73,12 @@ __all__ = [
     "cases_of",
     "cases_to_keep_for",
     "clearable_instance_for",
+    "cohort_for",
     "conflict_for",
     "drafts_of",
     "instance_for",
     "is_reader",
+    "labels_of",
     "listed_cases_of",
     "may_assess_anyway",
     "may_clear_text",
@@ -111,6 +114,7 @@ __all__ = [
     "tokens_of",
     "upload_for",
     "user_for",
+    "version_for",
     "withdrawal_of",
     "withdrawn_studies_of",
     "withdrawn_study_for",

@@ -12,6 +12,7 @@ from diagnosis.selectors.identity import (
     withdrawn_studies,
     without_patient,
 )
+from diagnosis.selectors.labels import LabelRow, behind, label_history, reads_by_id
 from diagnosis.selectors.people import (
     Users,
     UserState,
@@ -125,6 +126,7 @@ __all__ = [
     "FilmToRead",
     "Filters",
     "Grounds",
+    "LabelRow",
     "Listed",
     "MarkedFilm",
     "Outcome",
@@ -147,6 +149,7 @@ __all__ = [
     "answers",
     "at_site_prevalence",
     "batch_outcomes",
+    "behind",
     "box_of",
     "cases_by_study",
     "cases_on_shelf",
@@ -164,6 +167,7 @@ __all__ = [
     "held_true",
     "history",
     "imported_reads",
+    "label_history",
     "labels",
     "link_ends_at",
     "locked_until",
@@ -186,6 +190,7 @@ __all__ = [
     "reader_answers",
     "readers",
     "reads",
+    "reads_by_id",
     "reads_for_program",
     "reads_page",
     "recent_batches",
