@@ -61,24 +61,24 @@ class CohortState:
     obstacles: list[str]
 
 
-def overview(viewer: User) -> list[CohortState]:
-    """Every cohort in order, with what holds and what stands in its way."""
-    stages = _stages()
-    waits = _overdue(viewer)
+def overview(viewer: User, *, of: Cohort | None = None) -> list[CohortState]:
+    """Every cohort in order, or one, with what holds and what stands in its way."""
+    stages, overdue = _stages(), _overdue(viewer)
     return [
         CohortState(
             fit.cohort,
             fit.protocol,
             stages[fit.cohort.pk],
             revisions.following(fit.cohort),
-            [*in_the_way(fit.protocol), *waits[fit.cohort.pk]],
+            [*in_the_way(fit.protocol), *overdue[fit.cohort.pk]],
         )
         for fit in protocols.in_force()
+        if of is None or fit.cohort == of
     ]
 
 
 def state_of(cohort: Cohort, viewer: User) -> CohortState:
-    return next(state for state in overview(viewer) if state.cohort == cohort)
+    return overview(viewer, of=cohort)[0]
 
 
 def _stages() -> dict[int, Stages]:
