@@ -330,9 +330,13 @@ def draft_lies(who: str, n: int, since: str, *, can_read: bool) -> str:
 
 
 def waits_for_next(n: int, since: str, limit: timedelta) -> str:
-    wait = "1 case has" if n == 1 else f"{n} cases have"
+    if n == 1:
+        return (
+            f"1 case was read longer than {hours(limit)} ago and waits for the next reader; it is on the list since "
+            f"{since}. Ask those who have not read it, or choose fewer readers."
+        )
     return (
-        f"{wait} waited longer than {hours(limit)} since the read before for the next one; the oldest is on the list "
+        f"{n} cases were read longer than {hours(limit)} ago and wait for the next reader; the oldest is on the list "
         f"since {since}. Ask those who have not read them, or choose fewer readers."
     )
 

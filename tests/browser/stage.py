@@ -451,7 +451,9 @@ COHORT = """
 from datetime import timedelta
 from django.utils import timezone
 from diagnosis.models import Case, User
+from diagnosis import renditions
 from diagnosis.services import claims, cohorts, revisions, worklist
+from ml.phantom import phantom
 from tests import factories
 if not User.objects.filter(username="second.reader").exists():
     factories.UserFactory(username="second.reader", role="radiologist")
@@ -466,9 +468,12 @@ def read(study, reader, **facts):
     worklist.refresh(study)
 studies = []
 for n in range({n}):
-    study = factories.InstanceFactory(series__study__source=source).series.study
-    worklist.enter(study)
-    studies.append(study)
+    film = factories.InstanceFactory(series__study__source=source, view="PA", width=448, height=512)
+    film.folder.mkdir(parents=True)
+    grey = phantom({key} + n, 448, 512)
+    renditions.write(film.folder, pixels=grey, gray8=grey)
+    worklist.enter(film.series.study)
+    studies.append(film.series.study)
 read(studies[0], readers[0])
 print(source.name, studies[0].pk, sep="|")
 """

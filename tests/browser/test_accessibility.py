@@ -235,6 +235,7 @@ def refused_version(page: Page) -> None:
 
 
 def label_history(page: Page) -> None:
+    ready(page)
     page.get_by_text("Labels held before").click()
 
 

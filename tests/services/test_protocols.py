@@ -459,7 +459,7 @@ def test_cases_that_wait_too_long_for_their_second_read_are_counted(rest, reader
     read_by(fresh, readers[0])
     read_by(old, readers[0], created_at=late(old, settings))
     (sentence,) = said(chief, rest)
-    assert sentence.startswith("1 case has waited longer than 24 hours")
+    assert sentence.startswith("1 case was read longer than 24 hours ago")
     read_by(old, readers[1])
     assert said(chief, rest) == []
 
