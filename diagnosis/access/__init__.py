@@ -14,6 +14,7 @@ from diagnosis.access.blinding import (
     prediction_for,
     sees_peers,
 )
+from diagnosis.access.protocols import cohort_for, labels_of, version_for
 from diagnosis.access.reading import (
     answers_of,
     case_for,
@@ -81,6 +82,7 @@ __all__ = [
     "cases_of",
     "cases_to_keep_for",
     "clearable_instance_for",
+    "cohort_for",
     "conflict_for",
     "drafts_of",
     "hidden_among",
@@ -91,6 +93,7 @@ __all__ = [
     "is_hidden",
     "is_reader",
     "knows_readers",
+    "labels_of",
     "listed_cases_of",
     "may_assess_anyway",
     "may_clear_text",
@@ -127,6 +130,7 @@ __all__ = [
     "tokens_of",
     "upload_for",
     "user_for",
+    "version_for",
     "withdrawal_of",
     "withdrawn_studies_of",
     "withdrawn_study_for",

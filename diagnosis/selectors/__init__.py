@@ -12,6 +12,7 @@ from diagnosis.selectors.identity import (
     withdrawn_studies,
     without_patient,
 )
+from diagnosis.selectors.labels import LabelRow, behind, label_history, reads_by_id
 from diagnosis.selectors.people import (
     Users,
     UserState,
@@ -127,6 +128,7 @@ __all__ = [
     "FilmToRead",
     "Filters",
     "Grounds",
+    "LabelRow",
     "Listed",
     "MarkedFilm",
     "Outcome",
@@ -149,6 +151,7 @@ __all__ = [
     "answers",
     "at_site_prevalence",
     "batch_outcomes",
+    "behind",
     "box_of",
     "cases_by_study",
     "cases_on_shelf",
@@ -167,6 +170,7 @@ __all__ = [
     "history",
     "imported_reads",
     "is_hidden",
+    "label_history",
     "labels",
     "link_ends_at",
     "locked_until",
@@ -189,6 +193,7 @@ __all__ = [
     "reader_answers",
     "readers",
     "reads",
+    "reads_by_id",
     "reads_for_program",
     "reads_page",
     "recent_batches",

@@ -23,6 +23,7 @@ from diagnosis.models import (
     Upload,
     User,
 )
+from diagnosis.services import protocols
 from diagnosis.states import Role, UploadStatus
 from tests import factories, xrays
 
@@ -144,6 +145,13 @@ TABLE: dict[str, tuple[int, ...]] = {
     "session-pause": ONLY_POST,
     "session-resumption": ONLY_POST,
     "session-end": ONLY_POST,
+    "protocols": ADMINISTRATOR,
+    "protocols-new": ADMINISTRATOR,
+    "protocol": ADMINISTRATOR,
+    "protocol-return": ONLY_POST,
+    "protocol-rule": ADMINISTRATOR,
+    "protocol-place": ONLY_POST,
+    "protocol-deletion": ONLY_POST,
     "api-docs": SIGNED_IN,
     "api-schema": (401, 200, 200, 200, 200, 200, 200),
     "api-nowhere": (404,) * 7,
@@ -189,6 +197,14 @@ TAKE_POST |= {"worklist-search", "worklist-changes", "worklist-undo"}
 TAKE_POST |= {"filters", "filter", "filter-deletion"}
 TAKE_POST |= {"sessions", "session-pause", "session-resumption", "session-end"}
 TAKE_POST |= {"study-disagreement", "disagreement-taking-back", "answer-opening"}
+TAKE_POST |= {
+    "protocols-new",
+    "protocol",
+    "protocol-return",
+    "protocol-rule",
+    "protocol-place",
+    "protocol-deletion",
+}
 # What answers every method alike: these send the browser on, or are not there at all.
 ALIKE = {"home": 302, "login": 302, "api-nowhere": 404}
 
@@ -234,6 +250,7 @@ def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
         "token": factories.ApiTokenFactory(user=clinician).pk,
         "disagreement": factories.ReviewRequestFactory(study=study, by=clinician, prediction=prediction).pk,
         "answer": models.Reply.objects.create(read=factories.ReadFactory(study=study)).pk,
+        "protocol": protocols.rest().pk,
         "batch": batch.pk,
         "filter": SavedFilter.objects.create(user=clinician, name="Nights", query="tier=0").pk,
         "session": ReadingSession.objects.create(reader=clinician).pk,
