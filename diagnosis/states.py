@@ -294,6 +294,7 @@ class NoticeKind:
     DISAGREEMENT_ANSWERED = "disagreement-answered"
     RUN_DONE = "run-done"
     STUDY_CORRECTED = "study-corrected"
+    CASES_TO_SETTLE = "cases-to-settle"
 
 
 class AccountState:

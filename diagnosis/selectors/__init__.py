@@ -1,5 +1,6 @@
 """The queries behind pages; each page asks a constant number of them. Re-exports, nothing else."""
 
+from diagnosis.selectors.adjudication import Settled, settled_lately
 from diagnosis.selectors.datasets import trainable
 from diagnosis.selectors.grounds import Grounds, at_site_prevalence, grounds_of
 from diagnosis.selectors.identity import (
@@ -97,6 +98,7 @@ from diagnosis.selectors.worklist import (
     CaseFilters,
     CasePage,
     CaseRow,
+    case_rows,
     cases_by_study,
     cases_on_shelf,
     cases_sought,
@@ -136,6 +138,7 @@ __all__ = [
     "ReaderAnswer",
     "ReadsPage",
     "Result",
+    "Settled",
     "Spacing",
     "StudyLabel",
     "StudyState",
@@ -148,6 +151,7 @@ __all__ = [
     "at_site_prevalence",
     "batch_outcomes",
     "box_of",
+    "case_rows",
     "cases_by_study",
     "cases_on_shelf",
     "cases_sought",
@@ -192,6 +196,7 @@ __all__ = [
     "result_of",
     "results_page",
     "saved_filters",
+    "settled_lately",
     "spacing_of",
     "status_of",
     "stopped_uploads",

@@ -187,13 +187,13 @@ def worklist_page(user: access.Viewer, filters: CaseFilters, *, cursor: str = ""
     found = _after(places, opened(cursor)) if cursor else list(places[: CASES_A_PAGE + 1])
     cases = list(_for_rows(user, Case.objects.filter(pk__in=found)))
     following = closed(cases[CASES_A_PAGE - 1]) if len(cases) > CASES_A_PAGE else ""
-    return CasePage(_rows(cases[:CASES_A_PAGE]), following)
+    return CasePage(case_rows(cases[:CASES_A_PAGE]), following)
 
 
 def cases_by_study(user: access.Viewer, keys: Iterable[str]) -> list[CaseRow]:
     """The cases of these studies that the user may see, in the order of reading."""
     studies = [uuid.UUID(hex=key) for key in keys][:MOST_FOUND]
-    return _rows(list(_for_rows(user, access.cases_of(user).filter(study__in=studies))))
+    return case_rows(list(_for_rows(user, access.cases_of(user).filter(study__in=studies))))
 
 
 def _for_rows(user: access.Viewer, cases: QuerySet[Case]) -> QuerySet[Any]:
@@ -202,7 +202,8 @@ def _for_rows(user: access.Viewer, cases: QuerySet[Case]) -> QuerySet[Any]:
     return shown.annotate(has_draft=Exists(drafts), is_read=_read_by(user)).order_by(*ORDER)
 
 
-def _rows(cases: Sequence[Case]) -> list[CaseRow]:
+def case_rows(cases: Sequence[Case]) -> list[CaseRow]:
+    """With the films of each, in one query."""
     films: dict[uuid.UUID, list[CaseFilm]] = {case.study_id: [] for case in cases}
     found = Instance.objects.filter(series__study__in=list(films)).order_by("created_at", "pk")
     for study, pk, view in found.values_list("series__study", "pk", "view"):

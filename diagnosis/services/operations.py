@@ -11,6 +11,7 @@ from django.utils import timezone
 from diagnosis import dispatch, engine
 from diagnosis.models import Analysis, Upload
 from diagnosis.services import (
+    adjudicators,
     analysis,
     intake,
     limits,
@@ -41,6 +42,7 @@ def sweep() -> None:
         dispatch.mail_waiting()
     worklist.age()
     reading.announce()
+    adjudicators.announce()
 
 
 def tidy() -> None:
