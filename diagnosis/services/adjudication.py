@@ -13,16 +13,17 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from diagnosis import access
-from diagnosis.models import Case, Draft, Event, Exposure, Read, User
+from diagnosis.models import Case, DerivedLabel, Draft, Event, Exposure, Read, User
 from diagnosis.services import claims, drafts, opinions, protocols, reading, rounds, worklist
 from diagnosis.states import (
     ANSWER_TABLE,
     ANSWER_TABLES,
     CaseStatus,
+    LabelState,
     ReadKind,
     ReadStatus,
 )
@@ -96,17 +97,30 @@ def peek(*, by: User, after: datetime | None = None, leaving: UUID | None = None
     return next(free, None)
 
 
+def disputed_since(case: Case) -> datetime | None:
+    """Since when its readers differ, whoever joined them since: its place among those that wait."""
+    return _with_since(Case.objects.filter(pk=case.pk)).values_list("disputed_at", flat=True).first()
+
+
 def _in_order(cases: QuerySet[Case]) -> QuerySet[Case]:
-    related = ("study__patient", "study__team", "derived", "protocol__cohort", "claimed_by")
-    return cases.select_related(*related).order_by("derived__at", "pk")
+    related = ("study__patient", "study__team", "protocol__cohort", "claimed_by")
+    return _with_since(cases).select_related(*related).order_by("disputed_at", "pk")
+
+
+def _with_since(cases: QuerySet[Case]) -> QuerySet[Any]:
+    rows = DerivedLabel.objects.filter(study=OuterRef("study"))
+    before = DerivedLabel.objects.filter(study=OuterRef("study")).exclude(state=LabelState.DISPUTED)
+    last = before.filter(at__gte=OuterRef("at"))
+    since = rows.filter(~Exists(last), state=LabelState.DISPUTED).order_by("at")
+    return cases.annotate(disputed_at=Subquery(since.values("at")[:1]))
 
 
 def _in_turn(by: User, *, after: datetime | None, leaving: UUID | None) -> Iterator[Case]:
-    rows = waiting_for(by).exclude(study=leaving) if leaving else waiting_for(by)
+    rows: QuerySet[Any] = waiting_for(by).exclude(study=leaving) if leaving else waiting_for(by)
     if after is None:
         return rows.iterator()
     return chain(
-        rows.filter(derived__at__gt=after).iterator(), rows.filter(derived__at__lte=after).iterator()
+        rows.filter(disputed_at__gt=after).iterator(), rows.filter(disputed_at__lte=after).iterator()
     )
 
 

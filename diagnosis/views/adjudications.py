@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -102,7 +102,7 @@ def peek(request: HttpRequest) -> JsonResponse:
 def decide(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """A verdict is stored and the next case opened, in one step."""
     case = access.case_to_write_for(request.user, pk)
-    place = _place_of(case)
+    place = adjudication.disputed_since(case)
     try:
         sent = from_form(request.POST)
         adjudication.decide(
@@ -224,13 +224,8 @@ def _done(request: HttpRequest, sentence: str, *, address: str) -> HttpResponse:
 
 def _from(request: HttpRequest, leaving: uuid.UUID | None) -> dict[str, Any]:
     """Where to go on: after the case that is left."""
-    case = access.cases_of(request.user).select_related("derived").filter(study=leaving).first()
-    return {"leaving": leaving, "after": _place_of(case) if case else None}
-
-
-def _place_of(case: Case) -> datetime | None:
-    """Since when it is disputed: its place among those that wait."""
-    return case.derived.at if case.derived else None
+    case = access.cases_of(request.user).filter(study=leaving).first() if leaving else None
+    return {"leaving": leaving, "after": adjudication.disputed_since(case) if case else None}
 
 
 def _uuid(text: str) -> uuid.UUID | None:

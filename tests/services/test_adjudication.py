@@ -397,12 +397,33 @@ def test_cases_come_in_turn_and_what_another_has_open_is_left_to_them(protocol, 
     begun(middle, radiologist(is_adjudicator=True))
     assert adjudication.peek(by=judge) == oldest
     assert adjudication.next_case(by=judge) == oldest
-    place = {"after": oldest.derived.at, "leaving": oldest.study_id}
+    place = {"after": adjudication.disputed_since(oldest), "leaving": oldest.study_id}
     assert adjudication.peek(by=judge, **place) == newest
     assert adjudication.next_case(by=judge, **place) == newest
     oldest.refresh_from_db()
     assert oldest.claimed_by is None
-    assert adjudication.next_case(by=judge, after=newest.derived.at, leaving=newest.study_id) == oldest
+    assert (
+        adjudication.next_case(by=judge, after=adjudication.disputed_since(newest), leaving=newest.study_id)
+        == oldest
+    )
+
+
+def test_a_case_that_one_more_reads_otherwise_keeps_its_place(protocol, judge):
+    oldest, newest = disputed(minutes_ago=30), disputed(minutes_ago=10)
+    since = adjudication.disputed_since(oldest)
+    factories.ReadFactory(study=oldest.study, answer="indeterminate")
+    worklist.refresh(oldest.study)
+    assert list(adjudication.waiting_for(judge)) == [oldest, newest]
+    assert adjudication.disputed_since(oldest) == since
+
+
+def test_a_dispute_that_was_over_begins_anew(case, judge):
+    before = adjudication.disputed_since(case)
+    settle(case, judge)
+    assert adjudication.disputed_since(case) is None
+    factories.ReadFactory(study=case.study, answer="typical")
+    worklist.refresh(case.study)
+    assert adjudication.disputed_since(case) > before
 
 
 # --- the reads, unnamed ---
@@ -451,7 +472,12 @@ def test_regions_are_shown_with_the_names_of_their_findings(case):
         read=read, instance=film, kind="box", finding="nodule", points=[[1.0, 2.0], [3.0, 4.0]]
     )
     drawn = [one for one in unnamed.layers(unnamed.reads_of(case)) if one["regions"]]
-    region = {"instance": str(film.pk), "kind": "box", "points": [[1.0, 2.0], [3.0, 4.0]], "name": FindingTerm.objects.get(code="nodule").name}
+    region = {
+        "instance": str(film.pk),
+        "kind": "box",
+        "points": [[1.0, 2.0], [3.0, 4.0]],
+        "name": FindingTerm.objects.get(code="nodule").name,
+    }
     assert [one["regions"] for one in drawn] == [[region]]
 
 
