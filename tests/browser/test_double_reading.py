@@ -1,4 +1,4 @@
-"""Two radiologists read one film, blind and apart, and differ; a third settles it; the label stands with its reasons."""
+"""Two radiologists read one film, blind and apart, and differ; a third settles it; the label stands with its reason."""
 
 from __future__ import annotations
 
