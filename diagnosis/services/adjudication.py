@@ -29,6 +29,8 @@ from diagnosis.states import (
 )
 from diagnosis.texts import adjudication as words
 
+# What the audit says of a case whose reads an adjudicator was shown.
+READS_SHOWN = "reads shown"
 # The bar counts no further.
 MOST_COUNTED = 100
 
@@ -71,6 +73,12 @@ def require_open(case: Case, *, by: User) -> None:
         raise NotAllowedError(why)
     if not case.is_disputed or case.status != CaseStatus.OPEN:
         raise NotDisputedError(verdict_of(case), by=by)
+
+
+def note_shown(case: Case, *, by: User) -> None:
+    """The audit keeps who was shown the reads of a case: what they say of it afterwards is no independent read."""
+    if not Event.objects.filter(object_id=case.pk, new=READS_SHOWN, by=by).exists():
+        Event.record(case, "", READS_SHOWN, by=by)
 
 
 def verdict_of(case: Case) -> Read | None:

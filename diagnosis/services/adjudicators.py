@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
@@ -24,12 +25,11 @@ def announce() -> int:
 
     A dispute is told of once the reads that it rests on are final. Who has read a case is told nothing of it.
     """
-    unread = Notice.objects.filter(kind=NoticeKind.CASES_TO_SETTLE, read_at=None).select_related("user")
-    open_notices = {notice.user_id: notice for notice in unread}
-    is_any = Case.objects.filter(is_disputed=True, status=CaseStatus.OPEN).exists()
-    people = adjudicators() if is_any else []
-    gone = [notice.user for notice in open_notices.values() if notice.user not in people]
-    return sum(_tell(person, open_notices.get(person.pk)) for person in [*people, *gone])
+    unread = Notice.objects.filter(kind=NoticeKind.CASES_TO_SETTLE, read_at=None)
+    people = set(unread.values_list("user", flat=True))
+    if Case.objects.filter(is_disputed=True, status=CaseStatus.OPEN).exists():
+        people |= {one.pk for one in adjudicators()}
+    return sum(_tell(person) for person in sorted(people))
 
 
 def adjudicators() -> list[User]:
@@ -43,15 +43,17 @@ def adjudicators() -> list[User]:
     return [one for one in protocols.active_readers() if one.is_adjudicator or one.pk in named]
 
 
-def _tell(person: User, open_notice: Notice | None) -> bool:
-    """Whether they were told of something new."""
+@transaction.atomic
+def _tell(pk: int) -> bool:
+    """Whether they were told of something new. Of two that sweep at once, the second waits and finds the notice."""
+    person = User.objects.select_for_update().get(pk=pk)
+    told = Notice.objects.filter(user=person, kind=NoticeKind.CASES_TO_SETTLE).order_by("-created_at").first()
     ended = timezone.now() - timedelta(seconds=settings.UNDO_READ_S)
     waiting = access.cases_to_settle_of(person).filter(derived__at__lte=ended)
     n = waiting.count()
-    if open_notice is not None:
-        _keep_true(open_notice, n)
+    if told is not None and told.read_at is None:
+        _keep_true(told, n)
         return False
-    told = Notice.objects.filter(user=person, kind=NoticeKind.CASES_TO_SETTLE).order_by("-created_at").first()
     # What began to wait in the last seconds before that notice was not in its number.
     new = waiting.filter(derived__at__gt=_counted_until(told)) if told else waiting
     if not new.exists():

@@ -163,6 +163,7 @@ def _shown(request: HttpRequest, case: Case, *, status: int = 200, **more: Any) 
 def _context(request: HttpRequest, case: Case) -> dict[str, Any]:
     """What the reading page shows of a case, with the reads that differ. Nothing of it comes from an analysis."""
     reads = unnamed.reads_of(case)
+    adjudication.note_shown(case, by=readers.reader_of(request))
     return cases.case_context(request, case) | {
         "reads": reads,
         "earlier": unnamed.earlier_verdict(case),

@@ -520,6 +520,13 @@ def test_one_unread_notice_a_person_whose_number_stays_true(case, judge):
     assert told(judge) == [] and Notice.objects.count() == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_of_sweepers_that_sweep_at_once_one_tells(protocol, judge):
+    disputed()
+    assert at_once(adjudicators.announce).count(1) == 1
+    assert told(judge) == ["1 case waits for adjudication."]
+
+
 def test_after_a_notice_was_read_only_new_disputes_are_told(case, judge):
     adjudicators.announce()
     Notice.objects.update(read_at=timezone.now(), created_at=timezone.now() - timedelta(minutes=3))

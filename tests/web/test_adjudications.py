@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from diagnosis.models import Case, DerivedLabel, Draft, Protocol, Read, Region, User
+from diagnosis.models import Case, DerivedLabel, Draft, Event, Protocol, Read, Region, User
 from diagnosis.services import adjudication, claims, drafts, exposures, protocols, withdrawal, worklist
 from diagnosis.states import LabelRule, ReadKind, ReadStatus, Role
 from diagnosis.texts import adjudication as words
@@ -175,6 +175,13 @@ def test_the_page_holds_nothing_that_the_ai_said(room, judge, case):
     assert exposures.note(judge, [prediction]) == 1
 
 
+def test_the_audit_keeps_once_who_was_shown_the_reads(room, judge, case):
+    for _ in range(2):
+        room.get(at("adjudication", case))
+    shown = Event.objects.get(object_id=case.pk, new="reads shown")
+    assert shown.by == judge
+
+
 def test_a_script_gets_only_the_part_that_changes(room, case):
     answer = room.get(at("adjudication", case), headers=PART)
     assert 'id="case"' in text_of(answer) and "<html" not in text_of(answer)
@@ -271,6 +278,14 @@ def test_a_verdict_is_taken_back_for_a_while(room, case):
     Read.objects.filter(status=ReadStatus.SUBMITTED).update(created_at=timezone.now() - timedelta(minutes=1))
     late = room.post(at("adjudication-taking-back", case), headers=PART)
     assert (late.status_code, late.json()["code"]) == (409, "too-late")
+
+
+def test_the_reading_room_takes_back_no_verdict(room, case):
+    room.get(at("adjudication", case))
+    settle(room, case)
+    verdict = Read.objects.get(kind=ReadKind.VERDICT)
+    assert room.post(reverse("read-taking-back", args=[verdict.pk])).status_code == 404
+    assert room.get(reverse("worklist")).status_code == 200
 
 
 def test_nobody_takes_back_anothers_verdict(room, sign_in, case):
