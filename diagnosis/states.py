@@ -296,6 +296,7 @@ class NoticeKind:
     RUN_DONE = "run-done"
     STUDY_CORRECTED = "study-corrected"
     PROTOCOL_UNMET = "protocol-unmet"
+    CASES_TO_SETTLE = "cases-to-settle"
 
 
 class AccountState:

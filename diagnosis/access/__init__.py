@@ -4,6 +4,7 @@ What a user may not see does not exist for them (404, never 403): nobody learns 
 Re-exports, nothing else.
 """
 
+from diagnosis.access.adjudication import cases_to_settle_of, disputed_cases_of, own_verdict_for
 from diagnosis.access.blinding import (
     hidden_among,
     hidden_from,
@@ -81,9 +82,11 @@ __all__ = [
     "case_to_write_for",
     "cases_of",
     "cases_to_keep_for",
+    "cases_to_settle_of",
     "clearable_instance_for",
     "cohort_for",
     "conflict_for",
+    "disputed_cases_of",
     "drafts_of",
     "hidden_among",
     "hidden_from",
@@ -105,6 +108,7 @@ __all__ = [
     "own_batch_for",
     "own_read_for",
     "own_review_request_for",
+    "own_verdict_for",
     "prediction_for",
     "read_for",
     "reads_of",

@@ -1,5 +1,6 @@
 """The queries behind pages; each page asks a constant number of them. Re-exports, nothing else."""
 
+from diagnosis.selectors.adjudication import Settled, settled_lately
 from diagnosis.selectors.datasets import trainable
 from diagnosis.selectors.grounds import Grounds, at_site_prevalence, grounds_of
 from diagnosis.selectors.identity import (
@@ -100,6 +101,7 @@ from diagnosis.selectors.worklist import (
     CaseFilters,
     CasePage,
     CaseRow,
+    case_rows,
     cases_by_study,
     cases_on_shelf,
     cases_sought,
@@ -140,6 +142,7 @@ __all__ = [
     "ReaderAnswer",
     "ReadsPage",
     "Result",
+    "Settled",
     "Spacing",
     "StudyLabel",
     "StudyState",
@@ -153,6 +156,7 @@ __all__ = [
     "batch_outcomes",
     "behind",
     "box_of",
+    "case_rows",
     "cases_by_study",
     "cases_on_shelf",
     "cases_sought",
@@ -200,6 +204,7 @@ __all__ = [
     "result_of",
     "results_page",
     "saved_filters",
+    "settled_lately",
     "spacing_of",
     "status_of",
     "stopped_uploads",

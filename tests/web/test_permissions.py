@@ -133,6 +133,12 @@ TABLE: dict[str, tuple[int, ...]] = {
     "case-draft": METHOD_FIRST,
     "case-read": METHOD_FIRST,
     "read-taking-back": METHOD_FIRST,
+    "adjudications": READING_ROOM,
+    "adjudication": READER,
+    "adjudication-next": (302, 403, 403, 403, 403, 302, 403),
+    "adjudication-peek": READER,
+    "adjudication-verdict": METHOD_FIRST,
+    "adjudication-taking-back": METHOD_FIRST,
     "reading-keys": READER,
     "worklist": READING_ROOM,
     "worklist-search": READING_ROOM,
@@ -191,6 +197,7 @@ TAKE_POST |= {"conflict-decision"}
 TAKE_POST |= {"instance-assessment", "api-instance-assessment"}
 TAKE_POST |= {"finding-terms", "finding-term-name", "finding-term-place", "finding-term-activation"}
 TAKE_POST |= {"case-claim", "case-release", "case-read", "read-taking-back", "reading-keys"}
+TAKE_POST |= {"adjudication-verdict", "adjudication-taking-back"}
 # The one address that takes PUT; who may use it is told in tests/web/test_cases.py.
 TAKE_PUT = {"case-draft": 403}
 TAKE_POST |= {"worklist-search", "worklist-changes", "worklist-undo"}
@@ -227,7 +234,7 @@ def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
     prediction = factories.HeatmapFactory(prediction__analysis__instance=instance).prediction
     (instance.folder / renditions.heatmap_name(prediction.pk)).write_bytes(xrays.png())
     batch = factories.BatchFactory(team=team, by=clinician)
-    reader = factories.UserFactory(role=Role.RADIOLOGIST)
+    reader = factories.UserFactory(role=Role.RADIOLOGIST, is_adjudicator=True)
     return {
         "anonymous": None,
         "uploader": clinician,
@@ -241,6 +248,7 @@ def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
         "instance": instance.pk,
         "prediction": prediction.pk,
         "study": study.pk,
+        "adjudication": study.pk,
         "user": colleague.pk,
         "team": team.pk,
         "notice": factories.NoticeFactory(user=clinician).pk,
