@@ -27,7 +27,7 @@ from diagnosis.models import (
     Study,
     User,
 )
-from diagnosis.states import CaseStatus, ReadStatus, ReviewStatus, StudyStatus
+from diagnosis.states import CaseStatus, ReadKind, ReadStatus, ReviewStatus, StudyStatus
 
 
 def start_of(user: Viewer) -> str:
@@ -135,9 +135,10 @@ def term_for(user: Viewer, pk: int) -> FindingTerm:
 
 
 def own_read_for(user: Viewer, pk: uuid.UUID) -> Read:
-    """A reader's own read, such as one that is to be taken back."""
+    """A reader's own read, such as one that is to be taken back; a verdict is another thing."""
     require_reader(user)
-    return get_object_or_404(Read.objects.select_related("study"), pk=pk, reader=user.pk)
+    own = Read.objects.exclude(kind=ReadKind.VERDICT).select_related("study")
+    return get_object_or_404(own, pk=pk, reader=user.pk)
 
 
 def replies_of(user: Viewer) -> QuerySet[Reply]:

@@ -225,7 +225,7 @@ def worklist_page(user: access.Viewer, filters: CaseFilters, *, cursor: str = ""
     order = BY_DATE if is_dated else ORDER
     cases = list(_for_rows(user, Case.objects.filter(pk__in=found)).order_by(*order)[: CASES_A_PAGE + 1])
     following = closed(cases[CASES_A_PAGE - 1], is_dated=is_dated) if len(cases) > CASES_A_PAGE else ""
-    return CasePage(_rows(user, cases[:CASES_A_PAGE]), following)
+    return CasePage(case_rows(user, cases[:CASES_A_PAGE]), following)
 
 
 def _places(
@@ -248,7 +248,7 @@ def _dated(cases: QuerySet[Case], after: tuple[int, float, uuid.UUID] | None) ->
 def cases_by_study(user: access.Viewer, keys: Iterable[str]) -> list[CaseRow]:
     """The cases of these studies that the user may see, in the order of reading."""
     studies = [uuid.UUID(hex=key) for key in keys][:MOST_FOUND]
-    return _rows(user, list(_for_rows(user, access.cases_of(user).filter(study__in=studies))))
+    return case_rows(user, list(_for_rows(user, access.cases_of(user).filter(study__in=studies))))
 
 
 def _for_rows(user: access.Viewer, cases: QuerySet[Case]) -> QuerySet[Any]:
@@ -257,7 +257,8 @@ def _for_rows(user: access.Viewer, cases: QuerySet[Case]) -> QuerySet[Any]:
     return shown.annotate(has_draft=Exists(drafts), is_read=_read_by(user)).order_by(*ORDER)
 
 
-def _rows(user: access.Viewer, cases: Sequence[Case]) -> list[CaseRow]:
+def case_rows(user: access.Viewer, cases: Sequence[Case]) -> list[CaseRow]:
+    """With the films of each, in one query."""
     films: dict[uuid.UUID, list[CaseFilm]] = {case.study_id: [] for case in cases}
     found = Instance.objects.filter(series__study__in=list(films)).order_by("created_at", "pk")
     for study, pk, view in found.values_list("series__study", "pk", "view"):

@@ -23,6 +23,7 @@ from diagnosis.models import (
     Upload,
     User,
 )
+from diagnosis.services import protocols
 from diagnosis.states import Role, UploadStatus
 from tests import factories, xrays
 
@@ -132,6 +133,12 @@ TABLE: dict[str, tuple[int, ...]] = {
     "case-draft": METHOD_FIRST,
     "case-read": METHOD_FIRST,
     "read-taking-back": METHOD_FIRST,
+    "adjudications": READING_ROOM,
+    "adjudication": READER,
+    "adjudication-next": (302, 403, 403, 403, 403, 302, 403),
+    "adjudication-peek": READER,
+    "adjudication-verdict": METHOD_FIRST,
+    "adjudication-taking-back": METHOD_FIRST,
     "reading-keys": READER,
     "worklist": READING_ROOM,
     "worklist-search": READING_ROOM,
@@ -144,6 +151,13 @@ TABLE: dict[str, tuple[int, ...]] = {
     "session-pause": ONLY_POST,
     "session-resumption": ONLY_POST,
     "session-end": ONLY_POST,
+    "protocols": ADMINISTRATOR,
+    "protocols-new": ADMINISTRATOR,
+    "protocol": ADMINISTRATOR,
+    "protocol-return": ONLY_POST,
+    "protocol-rule": ADMINISTRATOR,
+    "protocol-place": ONLY_POST,
+    "protocol-deletion": ONLY_POST,
     "api-docs": SIGNED_IN,
     "api-schema": (401, 200, 200, 200, 200, 200, 200),
     "api-nowhere": (404,) * 7,
@@ -183,12 +197,21 @@ TAKE_POST |= {"conflict-decision"}
 TAKE_POST |= {"instance-assessment", "api-instance-assessment"}
 TAKE_POST |= {"finding-terms", "finding-term-name", "finding-term-place", "finding-term-activation"}
 TAKE_POST |= {"case-claim", "case-release", "case-read", "read-taking-back", "reading-keys"}
+TAKE_POST |= {"adjudication-verdict", "adjudication-taking-back"}
 # The one address that takes PUT; who may use it is told in tests/web/test_cases.py.
 TAKE_PUT = {"case-draft": 403}
 TAKE_POST |= {"worklist-search", "worklist-changes", "worklist-undo"}
 TAKE_POST |= {"filters", "filter", "filter-deletion"}
 TAKE_POST |= {"sessions", "session-pause", "session-resumption", "session-end"}
 TAKE_POST |= {"study-disagreement", "disagreement-taking-back", "answer-opening"}
+TAKE_POST |= {
+    "protocols-new",
+    "protocol",
+    "protocol-return",
+    "protocol-rule",
+    "protocol-place",
+    "protocol-deletion",
+}
 # What answers every method alike: these send the browser on, or are not there at all.
 ALIKE = {"home": 302, "login": 302, "api-nowhere": 404}
 
@@ -211,7 +234,7 @@ def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
     prediction = factories.HeatmapFactory(prediction__analysis__instance=instance).prediction
     (instance.folder / renditions.heatmap_name(prediction.pk)).write_bytes(xrays.png())
     batch = factories.BatchFactory(team=team, by=clinician)
-    reader = factories.UserFactory(role=Role.RADIOLOGIST)
+    reader = factories.UserFactory(role=Role.RADIOLOGIST, is_adjudicator=True)
     return {
         "anonymous": None,
         "uploader": clinician,
@@ -225,6 +248,7 @@ def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
         "instance": instance.pk,
         "prediction": prediction.pk,
         "study": study.pk,
+        "adjudication": study.pk,
         "user": colleague.pk,
         "team": team.pk,
         "notice": factories.NoticeFactory(user=clinician).pk,
@@ -234,6 +258,7 @@ def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
         "token": factories.ApiTokenFactory(user=clinician).pk,
         "disagreement": factories.ReviewRequestFactory(study=study, by=clinician, prediction=prediction).pk,
         "answer": models.Reply.objects.create(read=factories.ReadFactory(study=study)).pk,
+        "protocol": protocols.rest().pk,
         "batch": batch.pk,
         "filter": SavedFilter.objects.create(user=clinician, name="Nights", query="tier=0").pk,
         "session": ReadingSession.objects.create(reader=clinician).pk,
