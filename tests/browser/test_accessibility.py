@@ -361,7 +361,10 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
         known["left out"] = stage.left_out_study(filled, page)
         known["on request"] = stage.asked_study(filled, page)
         known["unread"] = stage.sent(page, stage.picture("unread.png", seed=712))
-        known |= {"unread print": f"{known['unread']}print/", "unread batch": stage.own_batch_of_reader(filled, page)}
+        known |= {
+            "unread print": f"{known['unread']}print/",
+            "unread batch": stage.own_batch_of_reader(filled, page),
+        }
         known["read"] = stage.read(filled, page)
         known["case"] = f"/cases/{stage.case_with_a_prior(page)}/"
         known["held case"] = f"/cases/{stage.held_case(filled, page)}/"

@@ -44,7 +44,7 @@ HIDDEN = "AI result hidden until you submit your read."
 SHA = "feedfacecafe" + "0" * 52
 # What would tell a reader something, beside score, finding and heatmap.
 OF_OTHERS = (
-    COMMENT, DOUBT, "R-88", "Differs from the AI", "Agrees with the AI", SHA[:8], "Adjudication", "data-heatmap-url",
+    COMMENT, DOUBT, "R-88", "Differs from the AI", "Agrees with the AI", SHA[:8], "tier--2", "data-heatmap-url",
 )  # fmt: skip
 PEER = "R-88"
 
