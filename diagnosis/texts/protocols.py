@@ -286,6 +286,10 @@ def has_cases(n: int) -> str:
     )
 
 
+def team_in_cohort(name: str) -> str:
+    return f"The rule of the cohort {name} names this team. Change the rule first, on the page Protocols."
+
+
 def made(name: str) -> str:
     return f"The cohort {name} is made. It is read as all other studies are until you give it a protocol of its own."
 
@@ -327,6 +331,14 @@ def draft_lies(who: str, n: int, since: str, *, can_read: bool) -> str:
     if can_read:
         return f"{said} Ask them to finish: the worklist shows it under 'Mine'. Others may read the case meanwhile."
     return f"{said} The account does not read any more: the case goes to others."
+
+
+def held_open(who: str, n: int, limit: timedelta) -> str:
+    have, them = ("a case", "it") if n == 1 else (f"{n} cases", "them")
+    return (
+        f"{who} has had {have} open for longer than {hours(limit)}, and nobody else is given {them} meanwhile. Ask "
+        f"them to submit, or free {them} on the worklist."
+    )
 
 
 def waits_for_next(n: int, since: str, limit: timedelta) -> str:
