@@ -62,6 +62,7 @@ class ResultStatus:
     ANALYSED = "analysed"
     FAILED = "failed"
     NOT_ASSESSED = "not_assessed"
+    HIDDEN = "hidden"  # from whoever asks: a reader before their own read (rule D1)
 
 
 class CheckpointStatus:
@@ -295,6 +296,7 @@ class NoticeKind:
     RUN_DONE = "run-done"
     STUDY_CORRECTED = "study-corrected"
     PROTOCOL_UNMET = "protocol-unmet"
+    CASES_TO_SETTLE = "cases-to-settle"
 
 
 class AccountState:

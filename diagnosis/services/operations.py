@@ -11,6 +11,7 @@ from django.utils import timezone
 from diagnosis import dispatch, engine
 from diagnosis.models import Analysis, Upload
 from diagnosis.services import (
+    adjudicators,
     analysis,
     intake,
     limits,
@@ -43,6 +44,7 @@ def sweep() -> None:
     worklist.age()
     revisions.refresh_outdated()
     reading.announce()
+    adjudicators.announce()
 
 
 def tidy() -> None:

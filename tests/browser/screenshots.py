@@ -14,7 +14,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests import xrays, zips
-from tests.browser import hands, stage
+from tests.browser import disputes, hands, stage
 from tests.browser.chromium import launch, signed_in
 from tests.browser.site import running_site
 from tests.browser.test_accessibility import (
@@ -109,6 +109,7 @@ def take_all(camera: Camera) -> None:
     take_people(camera)
     take_worklist(camera)
     take_protocols(camera)
+    take_adjudications(camera)
     camera.take("not-allowed", "/system/")
     camera.take("not-found", "/studies/00000000-0000-4000-8000-000000000000/")
 
@@ -381,6 +382,27 @@ def take_worklist(camera: Camera) -> None:
         "worklist-saved", f"/worklist/?search={pseudonym[:4]}", role="radiologist", prepare=save_filter
     )
     camera.take("worklist-session", "/worklist/", role="radiologist", prepare=begin_session)
+
+
+def take_adjudications(camera: Camera) -> None:
+    judge = disputes.adjudicator(camera.site)
+    camera.take("adjudications-none", "/adjudications/", role=judge)
+    camera.take("adjudications-others", "/adjudications/", role="radiologist")
+    dispute, claimed, settled, read = disputes.disputed(camera.site, 4)
+    disputes.opened_by_another(camera.site, claimed)
+    disputes.settled(camera.site, settled)
+    disputes.read_by_all(camera.site, read)
+    camera.take("adjudications", "/adjudications/", role=judge, sizes=READING_ROOM)
+    camera.take("adjudications-kept", "/adjudications/", role="administrator", sizes=READING_ROOM)
+    shown = {"role": judge, "prepare": at_dispute}
+    camera.take("adjudication", f"/adjudications/{dispute}/", sizes=READING_ROOM, **shown)
+    camera.take("adjudication-held", f"/adjudications/{claimed}/", **shown)
+    camera.take("adjudication-settled", f"/adjudications/{settled}/", role=judge)
+    camera.take("adjudication-own", f"/adjudications/{read}/", role=judge)
+
+
+def at_dispute(page: Page) -> None:
+    page.locator("#case[data-displayed=true]").wait_for(state="attached")
 
 
 def ask_to_take_off(page: Page) -> None:

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests import xrays, zips
-from tests.browser import hands, stage
+from tests.browser import disputes, hands, stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
 
@@ -196,6 +196,12 @@ def cannot(page: Page) -> None:
     page.keyboard.press("Enter")
 
 
+def no_reason(page: Page) -> None:
+    at_case(page)
+    page.keyboard.press("3")
+    page.keyboard.press("Enter")
+
+
 def all_keys(page: Page) -> None:
     at_case(page)
     keys(page)
@@ -325,6 +331,13 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "new cohort": ("administrator", "/protocols/new/", nothing),
     "rule of a cohort": ("administrator", "protocol rule", nothing),
     "study with a label that is disputed": ("administrator", "disputed study", label_history),
+    "adjudications": ("adjudicator", "/adjudications/", nothing),
+    "adjudications of an administrator": ("administrator", "disputes", nothing),
+    "adjudications, others settle": ("radiologist", "disputes", nothing),
+    "adjudication": ("adjudicator", "dispute", at_case),
+    "adjudication without a reason": ("adjudicator", "dispute", no_reason),
+    "adjudication, settled": ("adjudicator", "settled dispute", nothing),
+    "not for its reader to settle": ("adjudicator", "own dispute", nothing),
     "not allowed": ("clinician", "/system/", nothing),
     "not found": ("clinician", f"/studies/{NOWHERE}/", nothing),
 }
@@ -358,6 +371,12 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
     known["worklist"] = f"/worklist/?search={pseudonym}"
     known["protocol"], known["disputed study"] = stage.protocol_page(filled)
     known["protocol rule"] = f"{known['protocol']}rule/"
+    disputes.adjudicator(filled)
+    dispute, settled, read, _ = disputes.disputed(filled, 4)
+    disputes.settled(filled, settled)
+    disputes.read_by_all(filled, read)
+    known |= {"disputes": "/adjudications/", "dispute": f"/adjudications/{dispute}/"}
+    known |= {"settled dispute": f"/adjudications/{settled}/", "own dispute": f"/adjudications/{read}/"}
     known |= {"own": own, "own withdrawal": f"{own}withdrawal/", "own patient": f"{own}patient/"}
     return {**known, "to settle": "/identity/"}
 
