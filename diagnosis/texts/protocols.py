@@ -374,12 +374,12 @@ def unmet_notice(names: list[str]) -> str:
 
 INTRODUCTION = (
     "How the cases of each cohort are read. A study is asked from the top: the first cohort that fits it holds. A "
-    "change is a new version; labels keep the version that they were made under."
+    "change is a new version: cases follow it, and what was held true before stays in the history of each label."
 )
 NO_CASES = "No case stands under it."
 LOOK_AGAIN = "Nothing was stored yet: what is wrong stands where it is to be mended."
 THIS_CHANGES = "This is what changes"
-EVIDENCE_STAYS = "Nothing is lost: all reads stay, and each label keeps the version that it was made under."
+EVIDENCE_STAYS = "Nothing is lost: all reads stay. Labels are derived anew, and those held before stay in the history of each study."
 NO_RADIOLOGIST = "There is no radiologist yet: make an account on the page Users."
 DELETION = "No case and no label rests on it. Its versions go with it; what was done stays in the audit."
 RULE_HINT = "A study belongs to it that fits all of what is set here. What is left empty fits any."
