@@ -373,7 +373,7 @@ def unmet_notice(names: list[str]) -> str:
 # --- the pages ---
 
 INTRODUCTION = (
-    "How the cases of each cohort are read. A study is asked from the top: the first cohort that fits it holds. A "
+    "How the cases of each cohort are read. Cohorts are asked from the top: the first one that fits a study holds. A "
     "change is a new version: cases follow it, and what was held true before stays in the history of each label."
 )
 NO_CASES = "No case stands under it."
