@@ -379,7 +379,9 @@ INTRODUCTION = (
 NO_CASES = "No case stands under it."
 LOOK_AGAIN = "Nothing was stored yet: what is wrong stands where it is to be mended."
 THIS_CHANGES = "This is what changes"
-EVIDENCE_STAYS = "Nothing is lost: all reads stay. Labels are derived anew; those held before stay in the history of each study."
+EVIDENCE_STAYS = (
+    "Nothing is lost: all reads stay. Labels are derived anew; those held before stay in the history."
+)
 NO_RADIOLOGIST = "There is no radiologist yet: make an account on the page Users."
 DELETION = "No case and no label rests on it. Its versions go with it; what was done stays in the audit."
 RULE_HINT = "A study belongs to it that fits all of what is set here. What is left empty fits any."
