@@ -181,15 +181,27 @@ def _overdue(viewer: User) -> dict[int, list[str]]:
     lying: dict[tuple[int, User], list[datetime]] = defaultdict(list)
     for draft in open_drafts.annotate(cohort=cohort).order_by("reader", "updated_at"):
         lying[draft.cohort, draft.reader].append(draft.updated_at)
-    leads = dict(Cohort.objects.filter(lead=viewer).values_list("pk", "lead"))
+    leads = set(Cohort.objects.filter(lead=viewer).values_list("pk", flat=True))
     for (pk, reader), moments in lying.items():
         who = name_of(reader, is_lead=pk in leads)
         said[pk].append(
             words.draft_lies(who, len(moments), notation.moment(moments[0]), can_read=_can_read(reader))
         )
+    for (pk, reader), n in _held_open().items():
+        said[pk].append(words.held_open(name_of(reader, is_lead=pk in leads), n, limit))
     for row in _half_read():
         said[row["cohort"]].append(words.waits_for_next(row["n"], notation.moment(row["oldest"]), limit))
     return said
+
+
+def _held_open() -> dict[tuple[int, User], int]:
+    """Cases that a reader has had open for longer than the limit, without a break."""
+    held = Case.objects.filter(claim_until__gt=timezone.now(), claimed_at__lte=_limit())
+    numbers: dict[tuple[int, User], int] = defaultdict(int)
+    for case in held.select_related("protocol", "claimed_by").order_by("claimed_by"):
+        if case.protocol and case.claimed_by:
+            numbers[case.protocol.cohort_id, case.claimed_by] += 1
+    return numbers
 
 
 def _half_read() -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import ProtectedError
 
 from diagnosis import texts
-from diagnosis.models import Event, Team, User
+from diagnosis.models import Cohort, Event, Team, User
 from diagnosis.services import accounts
 from diagnosis.services.accounts import AccountError
 from diagnosis.states import AccountChange
@@ -52,7 +52,11 @@ def set_members(team: Team, users: Iterable[User], *, by: User) -> None:
 
 @transaction.atomic
 def delete(team: Team, *, by: User) -> None:
-    """Its members leave it first. Raises AccountError while it has studies, or batches that were sent to it."""
+    """Its members leave it first. Raises AccountError while it has studies, batches, or a cohort that names it."""
+    named = Cohort.objects.filter(teams=team).first()
+    if named:
+        # Without its team the rule would fit all studies.
+        raise AccountError(texts.protocols.team_in_cohort(named.name))
     Event.record(team, AccountChange.NOTHING, AccountChange.DELETED, by=by, reason=team.name)
     set_members(team, [], by=by)
     try:

@@ -286,6 +286,10 @@ def has_cases(n: int) -> str:
     )
 
 
+def team_in_cohort(name: str) -> str:
+    return f"The rule of the cohort {name} names this team. Change the rule first, on the page Protocols."
+
+
 def made(name: str) -> str:
     return f"The cohort {name} is made. It is read as all other studies are until you give it a protocol of its own."
 
@@ -329,6 +333,14 @@ def draft_lies(who: str, n: int, since: str, *, can_read: bool) -> str:
     return f"{said} The account does not read any more: the case goes to others."
 
 
+def held_open(who: str, n: int, limit: timedelta) -> str:
+    have, them = ("a case", "it") if n == 1 else (f"{n} cases", "them")
+    return (
+        f"{who} has had {have} open for longer than {hours(limit)}, and nobody else is given {them} meanwhile. Ask "
+        f"them to submit, or free {them} on the worklist."
+    )
+
+
 def waits_for_next(n: int, since: str, limit: timedelta) -> str:
     if n == 1:
         return (
@@ -361,13 +373,15 @@ def unmet_notice(names: list[str]) -> str:
 # --- the pages ---
 
 INTRODUCTION = (
-    "How the cases of each cohort are read. A study is asked from the top: the first cohort that fits it holds. A "
-    "change is a new version; labels keep the version that they were made under."
+    "How the cases of each cohort are read. Cohorts are asked from the top: the first one that fits a study holds. A "
+    "change is a new version: cases follow it, and what was held true before stays in the history of each label."
 )
 NO_CASES = "No case stands under it."
 LOOK_AGAIN = "Nothing was stored yet: what is wrong stands where it is to be mended."
 THIS_CHANGES = "This is what changes"
-EVIDENCE_STAYS = "Nothing is lost: all reads stay, and each label keeps the version that it was made under."
+EVIDENCE_STAYS = (
+    "Nothing is lost: all reads stay. Labels are derived anew; those held before stay in the history."
+)
 NO_RADIOLOGIST = "There is no radiologist yet: make an account on the page Users."
 DELETION = "No case and no label rests on it. Its versions go with it; what was done stays in the audit."
 RULE_HINT = "A study belongs to it that fits all of what is set here. What is left empty fits any."

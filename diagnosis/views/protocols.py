@@ -14,7 +14,6 @@ from diagnosis.protocol_forms import CohortForm, ProtocolForm
 from diagnosis.services import cohorts, oversight, protocols, revisions
 from diagnosis.services.cohorts import CohortError
 from diagnosis.services.protocols import ProtocolError
-from diagnosis.views.fragments import page_or_fragment
 
 PLACES = {"up": -1, "down": 1}
 WORDS = texts.protocols
@@ -23,16 +22,14 @@ WORDS = texts.protocols
 @never_cache
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    """All cohorts in order; the part that changes asks for itself."""
+    """All cohorts in order."""
     access.require_administrator(request.user)
     context = {
         "states": oversight.overview(_administrator(request)),
         "idle": oversight.idle_readers(),
         "words": WORDS,
     }
-    return page_or_fragment(
-        request, page="protocols/index.html", fragment="protocols/_cohorts.html", context=context
-    )
+    return render(request, "protocols/index.html", context)
 
 
 @never_cache

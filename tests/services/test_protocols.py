@@ -22,6 +22,7 @@ from diagnosis.models import (
 )
 from diagnosis.services import (
     accounts,
+    claims,
     cohorts,
     exposures,
     operations,
@@ -478,6 +479,17 @@ def test_a_draft_that_lies_is_said_by_number_and_to_the_study_lead_by_name(rest,
     assert said(chief, rest)[0].startswith("R-07 (anna) began a film")
     accounts.set_role(User.objects.get(pk=readers[0].pk), Role.CLINICIAN, by=chief)
     assert "does not read any more" in said(chief, rest)[0]
+
+
+def test_a_case_that_a_reader_keeps_open_for_too_long_is_said(rest, readers, chief, settings):
+    case = claims.claim(case_of(), by=readers[0])
+    assert said(chief, rest) == []
+    long_ago = timezone.now() - timedelta(seconds=settings.READING_LIMIT_S + 60)
+    Case.objects.filter(pk=case.pk).update(claimed_at=long_ago)
+    (sentence,) = said(chief, rest)
+    assert sentence.startswith(f"{readers[0].reader_name} has had a case open for longer than 24 hours")
+    claims.release(case, by=readers[0])
+    assert said(chief, rest) == []
 
 
 def test_readers_who_have_not_read_for_days_are_named_while_cases_wait(readers, settings):

@@ -10,6 +10,8 @@ from django.urls import reverse
 
 from diagnosis import texts
 from diagnosis.models import Team
+from diagnosis.services import cohorts
+from diagnosis.services.cohorts import Rule
 from diagnosis.states import Role
 from tests import factories
 
@@ -92,6 +94,13 @@ def test_a_team_to_which_films_were_sent_cannot_be_deleted(desk, team, clinician
     factories.BatchFactory(team=team, by=clinician)
     answer = desk.post(reverse("team-deletion", args=[team.pk]), follow=True)
     assert texts.TEAM_HAS_STUDIES in page(answer) and list(team.members.all()) == [clinician]
+
+
+def test_a_team_that_the_rule_of_a_cohort_names_cannot_be_deleted(desk, team):
+    cohort = cohorts.make(Rule("Ward 7", teams=[team]), by=None)
+    answer = desk.post(reverse("team-deletion", args=[team.pk]), follow=True)
+    assert "The rule of the cohort Ward 7 names this team." in page(answer)
+    assert list(cohort.teams.all()) == [team]
 
 
 def test_an_empty_team_is_deleted(desk, team, clinician):
