@@ -13,6 +13,7 @@ from diagnosis.selectors.identity import (
     withdrawn_studies,
     without_patient,
 )
+from diagnosis.selectors.labels import LabelRow, behind, label_history, reads_by_id
 from diagnosis.selectors.people import (
     Users,
     UserState,
@@ -71,6 +72,7 @@ from diagnosis.selectors.results import (
     result_of,
     results_page,
     status_of,
+    study_for_program,
 )
 from diagnosis.selectors.spacing import Spacing, spacing_of
 from diagnosis.selectors.studies import (
@@ -82,6 +84,7 @@ from diagnosis.selectors.studies import (
     cursor_of,
     film_state,
     imported_reads,
+    is_hidden,
     narrowed,
     parsed_cursor,
     studies_page,
@@ -127,6 +130,7 @@ __all__ = [
     "FilmToRead",
     "Filters",
     "Grounds",
+    "LabelRow",
     "Listed",
     "MarkedFilm",
     "Outcome",
@@ -150,6 +154,7 @@ __all__ = [
     "answers",
     "at_site_prevalence",
     "batch_outcomes",
+    "behind",
     "box_of",
     "case_rows",
     "cases_by_study",
@@ -168,6 +173,8 @@ __all__ = [
     "held_true",
     "history",
     "imported_reads",
+    "is_hidden",
+    "label_history",
     "labels",
     "link_ends_at",
     "locked_until",
@@ -190,6 +197,7 @@ __all__ = [
     "reader_answers",
     "readers",
     "reads",
+    "reads_by_id",
     "reads_for_program",
     "reads_page",
     "recent_batches",
@@ -204,6 +212,7 @@ __all__ = [
     "studies_page",
     "studies_with",
     "study_for_page",
+    "study_for_program",
     "study_state",
     "system",
     "teams",

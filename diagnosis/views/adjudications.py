@@ -41,7 +41,7 @@ def index(request: HttpRequest) -> HttpResponse:
     waiting = (adjudication.waiting_for if is_reader else adjudication.disputed)(request.user)
     listed = list(waiting[:MOST_LISTED])
     context: dict[str, Any] = {
-        "rows": selectors.case_rows(listed),
+        "rows": selectors.case_rows(request.user, listed),
         "n": len(listed) if len(listed) < MOST_LISTED else waiting.count(),
         "now": timezone.now(),
         "words": words,

@@ -17,7 +17,12 @@ from tests import xrays, zips
 from tests.browser import disputes, hands, stage
 from tests.browser.chromium import launch, signed_in
 from tests.browser.site import running_site
-from tests.browser.test_accessibility import OTHER_VERSION
+from tests.browser.test_accessibility import (
+    OTHER_VERSION,
+    label_history,
+    look_at_a_version,
+    refused_version,
+)
 from tests.sites import Site
 
 TABLE = b"file,patient\nchest-pa.jpg,4711\nward-7.png,4712\nnight.png,4713\n"
@@ -103,6 +108,7 @@ def take_all(camera: Camera) -> None:
     camera.take("system", "/system/", role="administrator")
     take_people(camera)
     take_worklist(camera)
+    take_protocols(camera)
     take_adjudications(camera)
     camera.take("not-allowed", "/system/")
     camera.take("not-found", "/studies/00000000-0000-4000-8000-000000000000/")
@@ -237,6 +243,16 @@ def take_reads(camera: Camera, page: Page) -> None:
         "reads-findings", "/finding-terms/", role="administrator",
         prepare=lambda page: page.locator(".term summary").first.click(),
     )  # fmt: skip
+
+
+def take_protocols(camera: Camera) -> None:
+    protocol, study = stage.protocol_page(camera.site)
+    pages = {"list": "/protocols/", "one": protocol, "rule": f"{protocol}rule/", "new": "/protocols/new/"}
+    for name, address in pages.items():
+        camera.take(f"protocols-{name}", address, role="administrator")
+    camera.take("protocols-looked-at", protocol, role="administrator", prepare=look_at_a_version)
+    camera.take("protocols-refused", protocol, role="administrator", prepare=refused_version)
+    camera.take("protocols-label", study, role="administrator", prepare=label_history)
 
 
 def take_reading(camera: Camera) -> None:

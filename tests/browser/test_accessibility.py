@@ -227,6 +227,24 @@ def ask_to_take_off(page: Page) -> None:
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
+def look_at_a_version(page: Page) -> None:
+    page.get_by_label("Random cases, in %").fill("35")
+    page.get_by_label("Reason for the change").fill("More of them for agreement")
+    page.get_by_role("button", name="See what changes").click()
+    expect(page.get_by_role("button", name="Make this version")).to_be_visible()
+
+
+def refused_version(page: Page) -> None:
+    page.get_by_label("Random cases, in %").fill("350")
+    page.get_by_role("button", name="See what changes").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
+def label_history(page: Page) -> None:
+    ready(page)
+    page.get_by_text("Labels held before").click()
+
+
 PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "sign-in": (None, "/sign-in/", nothing),
     "sign-in refused": (None, "/sign-in/", refused),
@@ -306,6 +324,13 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "worklist, keys": ("radiologist", "worklist", keys),
     "worklist, no match": ("radiologist", "/worklist/?search=nothing", nothing),
     "worklist, taking off": ("administrator", "worklist", ask_to_take_off),
+    "protocols": ("administrator", "/protocols/", nothing),
+    "protocol": ("administrator", "protocol", nothing),
+    "protocol, looked at": ("administrator", "protocol", look_at_a_version),
+    "protocol, refused": ("administrator", "protocol", refused_version),
+    "new cohort": ("administrator", "/protocols/new/", nothing),
+    "rule of a cohort": ("administrator", "protocol rule", nothing),
+    "study with a label that is disputed": ("administrator", "disputed study", label_history),
     "adjudications": ("adjudicator", "/adjudications/", nothing),
     "adjudications of an administrator": ("administrator", "disputes", nothing),
     "adjudications, others settle": ("radiologist", "disputes", nothing),
@@ -344,6 +369,8 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
     pseudonym, cases = stage.cases_of_one_patient(filled, 4)
     stage.claimed_by_another(filled, cases[0])
     known["worklist"] = f"/worklist/?search={pseudonym}"
+    known["protocol"], known["disputed study"] = stage.protocol_page(filled)
+    known["protocol rule"] = f"{known['protocol']}rule/"
     disputes.adjudicator(filled)
     dispute, settled, read, _ = disputes.disputed(filled, 4)
     disputes.settled(filled, settled)
