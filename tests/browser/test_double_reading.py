@@ -56,13 +56,16 @@ def sent_by_the_team(page_as: Any) -> str:
     return stage.sent(page_as("double.sender"), film).split("/")[2]
 
 
-def read_blind(page: Page, study: str, *keys: str) -> None:
+def read_blind(page: Page, study: str, *keys: str, draws: bool = False) -> None:
     """A read by keyboard; nothing of the AI or of another reader is on the page."""
     page.goto(f"/cases/{study}/")
     looked(page)
     expect(page.get_by_text("AI result hidden until you submit your read.")).to_be_visible()
     expect(page.locator("[data-do=heatmap]")).to_have_count(0)
     expect(page.locator("#case")).not_to_contain_text("Reader A")
+    if draws:
+        hands.drag(page, "b", (0.05, 0), (0.2, 0.2))
+        page.locator("[data-stage]").focus()
     for key in keys:
         page.keyboard.press(key)
     page.keyboard.press("Enter")
@@ -140,13 +143,8 @@ def rows_of(site: Site, study: str) -> tuple[list[tuple], list[tuple]]:
 def test_two_read_one_film_and_differ_and_a_third_settles_it(team, page_as):
     study = sent_by_the_team(page_as)
     stage._until_nothing_waits(team)
-    first = page_as(FIRST)
-    first.goto(f"/cases/{study}/")
-    looked(first)
-    hands.drag(first, "b", (0.05, 0), (0.2, 0.2))
-    read_blind(first, study, "1", "8")
-    second = page_as(SECOND)
-    read_blind(second, study, "4", "7")
+    read_blind(page_as(FIRST), study, "1", "8", draws=True)
+    read_blind(page_as(SECOND), study, "4", "7")
     third = page_as(THIRD)
     told_of_it(third)
     settle(third, study)

@@ -81,7 +81,8 @@ def leaks(answer: Any, world: dict[str, Any], *, is_document: bool = False) -> l
     found = ["AI"] if shows_ai(answer, signs=SIGNS[:1] if is_document else SIGNS) else []
     if answer.headers.get("Content-Type", "") in ("image/png", "image/jpeg", "application/dicom"):
         return found
-    text = text_of(answer)
+    # A page that every reader may open says nothing of a case by its name.
+    text = text_of(answer).replace("Adjudications", "")
     return found + [sign for sign in OF_OTHERS if sign in text]
 
 

@@ -134,7 +134,8 @@ TABLE: dict[str, tuple[int, ...]] = {
     "case-read": METHOD_FIRST,
     "read-taking-back": METHOD_FIRST,
     "adjudications": READING_ROOM,
-    "adjudication": READER,
+    # A reader whom no protocol names; who may settle what is told in tests/web/test_adjudications.py.
+    "adjudication": (302, *(403,) * 6),
     "adjudication-next": (302, 403, 403, 403, 403, 302, 403),
     "adjudication-peek": READER,
     "adjudication-verdict": METHOD_FIRST,
@@ -234,7 +235,7 @@ def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
     prediction = factories.HeatmapFactory(prediction__analysis__instance=instance).prediction
     (instance.folder / renditions.heatmap_name(prediction.pk)).write_bytes(xrays.png())
     batch = factories.BatchFactory(team=team, by=clinician)
-    reader = factories.UserFactory(role=Role.RADIOLOGIST, is_adjudicator=True)
+    reader = factories.UserFactory(role=Role.RADIOLOGIST)
     return {
         "anonymous": None,
         "uploader": clinician,
