@@ -325,6 +325,8 @@ UNDO_WITHDRAWAL_S = seconds("COVIDWEB_UNDO_WITHDRAWAL_S", default=86_400)
 # The reading room (docs/reading.md).
 UNDO_READ_S = seconds("COVIDWEB_UNDO_READ_S", default=10)
 CLAIM_S = seconds("COVIDWEB_CLAIM_S", default=900)
+# How long a reader has to forget a film before it may come to them once more (rule D5).
+REPEAT_AFTER_DAYS = count("COVIDWEB_REPEAT_AFTER_DAYS", default=14)
 READING_LIMIT_S = seconds("COVIDWEB_READING_LIMIT_S", default=86_400)
 # What a case's place within its tier is made of (rule D3); after a change: manage.py recount_worklist.
 WEIGHT_UNCERTAINTY = weight("COVIDWEB_WEIGHT_UNCERTAINTY", default=1)

@@ -325,6 +325,12 @@ class AccountChange:
     DELETED = "deleted"
 
 
+class ReadChange:
+    """What the audit says of a read beside its status."""
+
+    REVEALED = "AI revealed"
+
+
 class TermChange:
     """What the audit says happened to a finding term."""
 

@@ -26,7 +26,7 @@ from diagnosis.models import (
     Study,
     User,
 )
-from diagnosis.states import CaseStatus, ReadStatus, ReviewStatus, StudyStatus
+from diagnosis.states import CaseStatus, ReadKind, ReadStatus, ReviewStatus, StudyStatus
 
 
 def start_of(user: Viewer) -> str:
@@ -118,7 +118,8 @@ def reads_of(user: Viewer) -> QuerySet[Read]:
     if user.is_radiologist:
         return reads.filter(reader=user)
     ended = timezone.now() - timedelta(seconds=settings.UNDO_READ_S)
-    return reads.filter(status=ReadStatus.SUBMITTED, created_at__lte=ended)
+    # A repeat says how far a reader agrees with themselves, and nothing to a team.
+    return reads.filter(status=ReadStatus.SUBMITTED, created_at__lte=ended).exclude(kind=ReadKind.REPEAT)
 
 
 def read_for(user: Viewer, pk: uuid.UUID) -> Read:
@@ -171,7 +172,7 @@ def answers_of(user: Viewer, study: Study) -> QuerySet[Read]:
     if user.is_radiologist:
         answered = ReviewRequest.objects.filter(by=user, study=study, status=ReviewStatus.ANSWERED)
         final &= Q(study__in=answered.values("study"))
-    return reads.filter(Q(reader=user) | final)
+    return reads.filter(Q(reader=user) | final).exclude(kind=ReadKind.REPEAT)
 
 
 def own_review_request_for(user: Viewer, pk: uuid.UUID) -> ReviewRequest:

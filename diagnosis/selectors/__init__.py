@@ -28,7 +28,7 @@ from diagnosis.selectors.people import (
     users,
 )
 from diagnosis.selectors.priors import Prior, date_words, priors_of
-from diagnosis.selectors.reading import FilmToRead, films_to_read, n_own_today, own_read, terms_to_tick
+from diagnosis.selectors.reading import FilmToRead, films_to_read, n_own_today, terms_to_tick
 from diagnosis.selectors.reads import (
     CHUNK,
     EVERY,
@@ -51,11 +51,13 @@ from diagnosis.selectors.reads import (
     term_names,
     with_rows,
 )
+from diagnosis.selectors.repeats import due_repeats, open_repeats, void_repeats
 from diagnosis.selectors.replies import (
     Answers,
     Doubts,
     ReaderAnswer,
     answers,
+    differs,
     doubts,
     n_unopened,
     reader_answers,
@@ -88,6 +90,7 @@ from diagnosis.selectors.studies import (
     study_state,
     with_films,
 )
+from diagnosis.selectors.switches import Switches, switches
 from diagnosis.selectors.system import DAY, System, percentile, system
 from diagnosis.selectors.terms import finding_terms, term_history
 from diagnosis.selectors.uploads import UploadState, recent_batches, upload_state, uploads_of
@@ -139,6 +142,7 @@ __all__ = [
     "Spacing",
     "StudyLabel",
     "StudyState",
+    "Switches",
     "System",
     "UploadState",
     "UserState",
@@ -153,7 +157,9 @@ __all__ = [
     "cases_sought",
     "cursor_of",
     "date_words",
+    "differs",
     "doubts",
+    "due_repeats",
     "failed_sign_ins",
     "film_state",
     "films_to_read",
@@ -175,8 +181,8 @@ __all__ = [
     "narrowed",
     "notices",
     "open_conflicts",
+    "open_repeats",
     "outcomes",
-    "own_read",
     "parsed_cursor",
     "patient_change",
     "percentile",
@@ -200,6 +206,7 @@ __all__ = [
     "studies_with",
     "study_for_page",
     "study_state",
+    "switches",
     "system",
     "teams",
     "term_history",
@@ -210,6 +217,7 @@ __all__ = [
     "uploads_of",
     "user_state",
     "users",
+    "void_repeats",
     "with_films",
     "with_rows",
     "withdrawn_studies",

@@ -92,14 +92,14 @@ def _answer(read: Read, user: access.Viewer, study: Study, names: dict[str, str]
         name=_name_of(reader, user),
         answer=read.answer,
         reason=read.reason,
-        differs=_differs(read, study),
+        differs=differs(read, study),
     )
     ticked = [names.get(code, code) for code in read.findings]
     more = [texts.reviews.confidence(read.confidence), texts.reviews.ticked(ticked)]
     return ReaderAnswer(read, words, " ".join(filter(None, more)), getattr(read, "reply", None))
 
 
-def _differs(read: Read, study: Study) -> bool | None:
+def differs(read: Read, study: Study) -> bool | None:
     """Whether it says another class than the AI now says of the study; None where one of them is unsure."""
     of_ai = LABEL_OF_FINDING.get(study.leading.finding) if study.leading else None
     return None if of_ai is None or read.label == Label.UNKNOWN else read.label != of_ai

@@ -17,6 +17,7 @@ from diagnosis.services import (
     mails,
     notices,
     reading,
+    repeats,
     submissions,
     workers,
     worklist,
@@ -41,6 +42,7 @@ def sweep() -> None:
         dispatch.mail_waiting()
     worklist.age()
     reading.announce()
+    repeats.sweep()
 
 
 def tidy() -> None:

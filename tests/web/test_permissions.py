@@ -129,6 +129,8 @@ TABLE: dict[str, tuple[int, ...]] = {
     "case-draft": METHOD_FIRST,
     "case-read": METHOD_FIRST,
     "read-taking-back": METHOD_FIRST,
+    "read-revelation": READER,
+    "read-revision": METHOD_FIRST,
     "reading-keys": READER,
     "worklist": READING_ROOM,
     "worklist-search": READING_ROOM,
@@ -180,6 +182,7 @@ TAKE_POST |= {"conflict-decision"}
 TAKE_POST |= {"instance-assessment", "api-instance-assessment"}
 TAKE_POST |= {"finding-terms", "finding-term-name", "finding-term-place", "finding-term-activation"}
 TAKE_POST |= {"case-claim", "case-release", "case-read", "read-taking-back", "reading-keys"}
+TAKE_POST |= {"read-revelation", "read-revision"}
 # The one address that takes PUT; who may use it is told in tests/web/test_cases.py.
 TAKE_PUT = {"case-draft": 403}
 TAKE_POST |= {"worklist-search", "worklist-changes", "worklist-undo"}
