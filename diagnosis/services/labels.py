@@ -66,7 +66,7 @@ def derive(reads: Sequence[Read], protocol: Protocol) -> Derived:
     A verdict settles what differs; reads that came after it and contradict it open the dispute again.
     """
     ours, stated = counted(reads, protocol), _stated(reads)
-    verdict = _verdict(reads)
+    verdict = _verdict(reads, protocol)
     is_complete = len(ours) >= protocol.n_readers
     if protocol.rule == LabelRule.IMPORTED or (stated and not is_complete and verdict is None):
         return _imported(stated, ours)
@@ -121,11 +121,12 @@ def _stated(reads: Iterable[Read]) -> list[Read]:
     return [read for read in reads if read.source_id]
 
 
-def _verdict(reads: Iterable[Read]) -> Read | None:
-    """The newest one that stands."""
-    verdicts = [
+def _verdict(reads: Iterable[Read], protocol: Protocol) -> Read | None:
+    """The newest one that stands; an adjudicator is as blind as readers are."""
+    standing = [
         read for read in reads if read.kind == ReadKind.VERDICT and read.status == ReadStatus.SUBMITTED
     ]
+    verdicts = [read for read in standing if read.is_blinded or not protocol.hides_ai]
     return max(verdicts, key=_when, default=None)
 
 

@@ -10,8 +10,8 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, prefetch_related_objects
 
-from diagnosis.models import Case, Cohort, Event, Protocol, Read, Study, User
-from diagnosis.states import LabelRule, ReadStatus, Role
+from diagnosis.models import Case, Cohort, Event, Exposure, Protocol, Read, Study, User
+from diagnosis.states import LabelRule, ReadKind, ReadStatus, Role
 from diagnosis.texts import protocols as words
 
 REST = "All other studies"
@@ -190,13 +190,15 @@ def why_not_adjudicate(user: User, case: Case) -> str:
         return words.NOT_AN_ADJUDICATOR
     if has_read(user, case.study_id):
         return words.OWN_CASE
+    if protocol.hides_ai and Exposure.objects.filter(user=user, study=case.study_id).exists():
+        return words.SAW_THE_AI
     return ""
 
 
 def has_read(user: User, study: UUID) -> bool:
     """Whether they gave an opinion on it as a reader."""
     own = Read.objects.filter(study=study, reader=user).exclude(status=ReadStatus.TAKEN_BACK)
-    return own.exclude(kind="verdict").exists()
+    return own.exclude(kind=ReadKind.VERDICT).exists()
 
 
 def _is_named(user: User, named: Collection[User] | Any) -> bool:

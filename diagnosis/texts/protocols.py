@@ -15,6 +15,7 @@ NO_ADJUDICATOR = (
 NOT_A_READER = "Only radiologists settle cases on which readers differ."
 NOT_AN_ADJUDICATOR = "This protocol names others to settle cases on which readers differ."
 OWN_CASE = "You have read this case yourself. Somebody who has not read it settles it."
+SAW_THE_AI = "You were shown the AI's answer to this case. Somebody who was not settles it."
 
 
 def people(n: int) -> str:
