@@ -274,7 +274,7 @@ def take_revelations(camera: Camera) -> None:
     with camera.browser.new_context(base_url=camera.site.url) as context:
         context.add_cookies(camera.cookies_of("clinician"))
         page = context.new_page()
-        unread, unasked = stage.analysed(camera.site, page), stage.cases(page, 1)[0]
+        unread, unasked = stage.analysed(page), stage.cases(page, 1)[0]
         failed = stage.failed_study(camera.site, page).split("/")[2]
     for finding in ("above", "uncertain", "below"):
         study = stage.study(camera.site, finding).split("/")[2]

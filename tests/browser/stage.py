@@ -388,10 +388,10 @@ def revelation(site: Site, study: str, *, answer: str = "normal", is_revealed: b
     return f"/reads/{made.strip()}/revelation/"
 
 
-def analysed(site: Site, page: Page) -> str:
+def analysed(page: Page) -> str:
     """A new study on the worklist that has its result."""
     [study] = cases(page, 1)
-    _until_nothing_waits(site)
+    page.locator(".answer__score").wait_for()
     return study
 
 

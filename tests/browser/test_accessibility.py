@@ -326,7 +326,7 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
         known["case"] = f"/cases/{stage.case_with_a_prior(page)}/"
         known["held case"] = f"/cases/{stage.held_case(filled, page)}/"
         known["lost case"] = f"/cases/{stage.lost_case(filled, page)}/"
-        known["revelation"] = stage.revelation(filled, revised := stage.analysed(filled, page))
+        known["revelation"] = stage.revelation(filled, revised := stage.analysed(page))
         known["revised case"] = f"/cases/{revised}/"
         known["unrevealed"] = stage.revelation(filled, stage.cases(page, 1)[0], is_revealed=False)
         own, known["withdrawn"] = stage.own_study(page), stage.withdrawn_study(page)

@@ -44,7 +44,7 @@ def revealed(page: Page) -> Page:
 
 
 def test_one_key_shows_the_answer_a_revision_follows_and_both_reads_are_kept(filled, page_as, reader):
-    study = stage.analysed(filled, page_as("clinician"))
+    study = stage.analysed(page_as("clinician"))
     stage.cases(page_as("clinician"), 1)
     submitted(reader, study, "4").keyboard.press("e")
     revealed(reader)
@@ -85,7 +85,7 @@ def test_enter_goes_on_at_the_film_that_was_open_with_what_was_chosen_there(fill
 
 
 def test_it_works_without_scripts(filled, page_as):
-    study = stage.analysed(filled, page_as("clinician"))
+    study = stage.analysed(page_as("clinician"))
     page = page_as("radiologist", java_script_enabled=False)
     page.goto(f"/cases/{study}/")
     page.locator("[name=answer][value=normal]").check(force=True)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from diagnosis import selectors
+from diagnosis import access, selectors
 from diagnosis.models import Case, Draft, Event, Exposure, Read, Recheck, Repeat, Reply, User
 from diagnosis.selectors import CaseFilters
 from diagnosis.services import (
@@ -324,6 +324,7 @@ def test_a_repeat_is_nobodys_answer_and_reaches_no_team(reader, clinician, team)
     assert read.announced_at is not None
     assert not Reply.objects.filter(read=read).exists()
     assert [answer.read.kind for answer in selectors.reader_answers(clinician, case.study)] == ["first"]
+    assert [one.kind for one in access.reads_of(clinician)] == ["first"]
     assert not Repeat.objects.filter(first=read).exists()
 
 
