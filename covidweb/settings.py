@@ -328,6 +328,8 @@ CLAIM_S = seconds("COVIDWEB_CLAIM_S", default=900)
 # How long a reader has to forget a film before it may come to them once more (rule D5).
 REPEAT_AFTER_DAYS = count("COVIDWEB_REPEAT_AFTER_DAYS", default=14)
 READING_LIMIT_S = seconds("COVIDWEB_READING_LIMIT_S", default=86_400)
+# Who has not read for so many days though cases wait is named on the page of protocols.
+READER_IDLE_DAYS = count("COVIDWEB_READER_IDLE_DAYS", default=7)
 # What a case's place within its tier is made of (rule D3); after a change: manage.py recount_worklist.
 WEIGHT_UNCERTAINTY = weight("COVIDWEB_WEIGHT_UNCERTAINTY", default=1)
 WEIGHT_DISAGREEMENT = weight("COVIDWEB_WEIGHT_DISAGREEMENT", default=1)

@@ -1,5 +1,6 @@
 """The queries behind pages; each page asks a constant number of them. Re-exports, nothing else."""
 
+from diagnosis.selectors.adjudication import Settled, settled_lately
 from diagnosis.selectors.datasets import trainable
 from diagnosis.selectors.grounds import Grounds, at_site_prevalence, grounds_of
 from diagnosis.selectors.identity import (
@@ -12,6 +13,7 @@ from diagnosis.selectors.identity import (
     withdrawn_studies,
     without_patient,
 )
+from diagnosis.selectors.labels import LabelRow, behind, label_history, reads_by_id
 from diagnosis.selectors.people import (
     Users,
     UserState,
@@ -57,7 +59,7 @@ from diagnosis.selectors.replies import (
     Doubts,
     ReaderAnswer,
     answers,
-    differs,
+    differs_from,
     doubts,
     n_unopened,
     reader_answers,
@@ -72,6 +74,7 @@ from diagnosis.selectors.results import (
     result_of,
     results_page,
     status_of,
+    study_for_program,
 )
 from diagnosis.selectors.spacing import Spacing, spacing_of
 from diagnosis.selectors.studies import (
@@ -83,6 +86,7 @@ from diagnosis.selectors.studies import (
     cursor_of,
     film_state,
     imported_reads,
+    is_hidden,
     narrowed,
     parsed_cursor,
     studies_page,
@@ -100,6 +104,7 @@ from diagnosis.selectors.worklist import (
     CaseFilters,
     CasePage,
     CaseRow,
+    case_rows,
     cases_by_study,
     cases_on_shelf,
     cases_sought,
@@ -128,6 +133,7 @@ __all__ = [
     "FilmToRead",
     "Filters",
     "Grounds",
+    "LabelRow",
     "Listed",
     "MarkedFilm",
     "Outcome",
@@ -139,6 +145,7 @@ __all__ = [
     "ReaderAnswer",
     "ReadsPage",
     "Result",
+    "Settled",
     "Spacing",
     "StudyLabel",
     "StudyState",
@@ -151,13 +158,15 @@ __all__ = [
     "answers",
     "at_site_prevalence",
     "batch_outcomes",
+    "behind",
     "box_of",
+    "case_rows",
     "cases_by_study",
     "cases_on_shelf",
     "cases_sought",
     "cursor_of",
     "date_words",
-    "differs",
+    "differs_from",
     "doubts",
     "due_repeats",
     "failed_sign_ins",
@@ -170,6 +179,8 @@ __all__ = [
     "held_true",
     "history",
     "imported_reads",
+    "is_hidden",
+    "label_history",
     "labels",
     "link_ends_at",
     "locked_until",
@@ -192,12 +203,14 @@ __all__ = [
     "reader_answers",
     "readers",
     "reads",
+    "reads_by_id",
     "reads_for_program",
     "reads_page",
     "recent_batches",
     "result_of",
     "results_page",
     "saved_filters",
+    "settled_lately",
     "spacing_of",
     "status_of",
     "stopped_uploads",
@@ -205,6 +218,7 @@ __all__ = [
     "studies_page",
     "studies_with",
     "study_for_page",
+    "study_for_program",
     "study_state",
     "switches",
     "system",

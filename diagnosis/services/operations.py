@@ -11,6 +11,7 @@ from django.utils import timezone
 from diagnosis import dispatch, engine
 from diagnosis.models import Analysis, Upload
 from diagnosis.services import (
+    adjudicators,
     analysis,
     intake,
     limits,
@@ -18,6 +19,7 @@ from diagnosis.services import (
     notices,
     reading,
     repeats,
+    revisions,
     submissions,
     workers,
     worklist,
@@ -41,17 +43,20 @@ def sweep() -> None:
     if mails.due().exists():
         dispatch.mail_waiting()
     worklist.age()
+    revisions.refresh_outdated()
     reading.announce()
     repeats.sweep()
+    adjudicators.announce()
 
 
 def tidy() -> None:
-    """Every hour: remove what nobody will ask for again."""
+    """Every hour: remove what nobody will ask for again, and mark what a change of rules has missed."""
     intake.tidy()
     submissions.forget_old()
     limits.forget_old()
     notices.forget_old()
     mails.forget_old()
+    revisions.mark_misplaced()
 
 
 def oldest_waiting() -> datetime | None:

@@ -247,7 +247,7 @@ def _restore(read: Read, case: Case, *, over: Draft | None, **fresh: Any) -> Dra
         reader=read.reader,
         version=drafts.first_version(case, by=read.reader),
         regions=[_drawn(region) for region in read.regions.all()],
-        **{name: getattr(read, name) for name in (*COPIED, "session")} | fresh,
+        **{name: getattr(read, name) for name in (*COPIED, "session", "why")} | fresh,
     )
 
 
@@ -360,4 +360,6 @@ def undoable(reader: User) -> Read | None:
     own = Read.objects.filter(
         reader=reader, status=ReadStatus.SUBMITTED, created_at__gt=since, revealed_at=None
     )
+    # A verdict is taken back where it was given.
+    own = own.exclude(kind=ReadKind.VERDICT)
     return own.select_related("study").order_by("-created_at").first()

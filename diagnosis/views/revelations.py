@@ -38,7 +38,7 @@ def show(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         except reading.NotRevealedError as refused:
             return _unrevealed(request, read, str(refused))
         return redirect("read-revelation", pk)
-    if read.revealed_at is None:
+    if read.revealed_at is None or access.is_hidden(reader, study.pk):
         return _unrevealed(request, read, reading.why_not_reveal(read, by=reader))
     context = _context(request, read, study)
     leading = context["state"].leading
@@ -103,7 +103,7 @@ def _comparison(read: Read, state: selectors.StudyState) -> str:
     if prediction is None:
         return ""
     has_class = prediction.finding in LABEL_OF_FINDING
-    return words.comparison(differs=selectors.differs(read, state.study), has_class=has_class)
+    return words.comparison(differs=selectors.differs_from(read, prediction), has_class=has_class)
 
 
 def _revisions(read: Read) -> list[Read]:
