@@ -75,10 +75,10 @@ def _unrevealed(request: HttpRequest, read: Read, why: str) -> HttpResponse:
 
 
 def _context(request: HttpRequest, read: Read, study: Study) -> dict[str, Any]:
-    state = selectors.study_for_page(study)
+    reader = readers.reader_of(request)
+    state = selectors.study_for_page(reader, study)
     chosen = request.GET.get("film", "")
     film = next((film for film in state.films if str(film.instance.pk) == chosen), state.leading)
-    reader = readers.reader_of(request)
     return {
         "read": read,
         "study": state.study,
