@@ -23,7 +23,7 @@ AI_UNSURE = "Neither agrees with the AI nor differs: the AI gives no answer."
 OF_ANOTHER_FILM = (
     "The AI's answer to the study is that of the film with the highest score; this is another film of it."
 )
-REVISE_MEANS = "A revision is kept beside your read, which stays as it is."
+REVISE_MEANS = "A revision leaves your read as it is."
 
 REVISION = (
     "You have been shown the AI's answer. What you submit now is kept beside your read of {at} ({answer}) as a "
