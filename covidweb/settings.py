@@ -325,6 +325,8 @@ UNDO_WITHDRAWAL_S = seconds("COVIDWEB_UNDO_WITHDRAWAL_S", default=86_400)
 # The reading room (docs/reading.md).
 UNDO_READ_S = seconds("COVIDWEB_UNDO_READ_S", default=10)
 CLAIM_S = seconds("COVIDWEB_CLAIM_S", default=900)
+# How long a reader has to forget a film before it may come to them once more (rule D5).
+REPEAT_AFTER_DAYS = count("COVIDWEB_REPEAT_AFTER_DAYS", default=14)
 READING_LIMIT_S = seconds("COVIDWEB_READING_LIMIT_S", default=86_400)
 # Who has not read for so many days though cases wait is named on the page of protocols.
 READER_IDLE_DAYS = count("COVIDWEB_READER_IDLE_DAYS", default=7)

@@ -339,6 +339,12 @@ class CohortChange:
     DELETED = "deleted"
 
 
+class ReadChange:
+    """What the audit says of a read beside its status."""
+
+    REVEALED = "AI revealed"
+
+
 class TermChange:
     """What the audit says happened to a finding term."""
 

@@ -119,7 +119,8 @@ def reads_of(user: Viewer) -> QuerySet[Read]:
     if user.is_radiologist:
         return reads.filter(reader=user)
     ended = timezone.now() - timedelta(seconds=settings.UNDO_READ_S)
-    return reads.filter(status=ReadStatus.SUBMITTED, created_at__lte=ended)
+    # A repeat says how far a reader agrees with themselves, and nothing to a team.
+    return reads.filter(status=ReadStatus.SUBMITTED, created_at__lte=ended).exclude(kind=ReadKind.REPEAT)
 
 
 def read_for(user: Viewer, pk: uuid.UUID) -> Read:
@@ -176,7 +177,8 @@ def answers_of(user: Viewer, study: Study) -> QuerySet[Read]:
         final &= Q(study__in=answered.values("study"))
         if is_hidden(user, study.pk) or not sees_peers(user, study.pk):
             final = Q(pk=None)
-    return reads.filter(Q(reader=user) | final)
+    # A repeat says how far a reader agrees with themselves, and nothing to others.
+    return reads.filter(Q(reader=user) | final).exclude(kind=ReadKind.REPEAT)
 
 
 def own_review_request_for(user: Viewer, pk: uuid.UUID) -> ReviewRequest:

@@ -30,7 +30,7 @@ from diagnosis.selectors.people import (
     users,
 )
 from diagnosis.selectors.priors import Prior, date_words, priors_of
-from diagnosis.selectors.reading import FilmToRead, films_to_read, n_own_today, own_read, terms_to_tick
+from diagnosis.selectors.reading import FilmToRead, films_to_read, n_own_today, terms_to_tick
 from diagnosis.selectors.reads import (
     CHUNK,
     EVERY,
@@ -53,11 +53,13 @@ from diagnosis.selectors.reads import (
     term_names,
     with_rows,
 )
+from diagnosis.selectors.repeats import due_repeats, open_repeats, void_repeats
 from diagnosis.selectors.replies import (
     Answers,
     Doubts,
     ReaderAnswer,
     answers,
+    differs_from,
     doubts,
     n_unopened,
     reader_answers,
@@ -92,6 +94,7 @@ from diagnosis.selectors.studies import (
     study_state,
     with_films,
 )
+from diagnosis.selectors.switches import Switches, switches
 from diagnosis.selectors.system import DAY, System, percentile, system
 from diagnosis.selectors.terms import finding_terms, term_history
 from diagnosis.selectors.uploads import UploadState, recent_batches, upload_state, uploads_of
@@ -146,6 +149,7 @@ __all__ = [
     "Spacing",
     "StudyLabel",
     "StudyState",
+    "Switches",
     "System",
     "UploadState",
     "UserState",
@@ -162,7 +166,9 @@ __all__ = [
     "cases_sought",
     "cursor_of",
     "date_words",
+    "differs_from",
     "doubts",
+    "due_repeats",
     "failed_sign_ins",
     "film_state",
     "films_to_read",
@@ -186,8 +192,8 @@ __all__ = [
     "narrowed",
     "notices",
     "open_conflicts",
+    "open_repeats",
     "outcomes",
-    "own_read",
     "parsed_cursor",
     "patient_change",
     "percentile",
@@ -214,6 +220,7 @@ __all__ = [
     "study_for_page",
     "study_for_program",
     "study_state",
+    "switches",
     "system",
     "teams",
     "term_history",
@@ -224,6 +231,7 @@ __all__ = [
     "uploads_of",
     "user_state",
     "users",
+    "void_repeats",
     "with_films",
     "with_rows",
     "withdrawn_studies",

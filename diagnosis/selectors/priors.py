@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from diagnosis import access, notation
 from diagnosis.models import IdentityConflict, Instance, Study
+from diagnosis.selectors.repeats import open_repeats
 from diagnosis.states import ConflictStatus, StudyStatus
 from diagnosis.texts import priors as words
 
@@ -61,7 +62,9 @@ def _others(user: access.Viewer, study: Study) -> QuerySet[Study]:
         status=ConflictStatus.OPEN, study__status=StudyStatus.ACTIVE, patient=OuterRef("patient")
     )
     of_study = IdentityConflict.objects.filter(status=ConflictStatus.OPEN, study=OuterRef("pk"))
-    same = access.studies_of(user).filter(patient=study.patient_id, is_demo=study.is_demo)
+    # What is to come once more as if it were new is not shown before (rule D5).
+    repeated = open_repeats().filter(reader=user.pk, study=OuterRef("pk"))
+    same = access.studies_of(user).filter(~Exists(repeated), patient=study.patient_id, is_demo=study.is_demo)
     return same.exclude(pk=study.pk).filter(~Exists(of_patient), ~Exists(of_study))
 
 

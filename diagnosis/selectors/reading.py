@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from diagnosis import renditions
 from diagnosis.models import FindingTerm, Instance, Read, Study, User
-from diagnosis.states import ReadStatus
+from diagnosis.states import ReadKind, ReadStatus
 
 FRONTAL = ("PA", "AP")
 
@@ -35,13 +35,9 @@ def terms_to_tick(ticked: Collection[str]) -> list[FindingTerm]:
     return list(FindingTerm.objects.filter(Q(is_active=True) | Q(code__in=list(ticked))))
 
 
-def own_read(user: User, study: Study) -> Read | None:
-    """The reader's current read of a study."""
-    return Read.objects.filter(study=study, reader=user, status=ReadStatus.SUBMITTED).first()
-
-
 def n_own_today(user: User) -> int:
     """How many studies a reader has read since midnight at the site."""
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     reads = Read.objects.filter(reader=user, created_at__gte=midnight).exclude(status=ReadStatus.TAKEN_BACK)
-    return reads.values("study").distinct().count()
+    # A repeat is a film of its own to its reader; a revision is none.
+    return reads.exclude(kind=ReadKind.REVISION).values("study", "kind").distinct().count()

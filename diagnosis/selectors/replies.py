@@ -57,7 +57,7 @@ def reader_answers(user: access.Viewer, study: Study) -> list[ReaderAnswer]:
     of_ai = None if access.is_hidden(user, study.pk) else study.leading
     is_told = access.knows_readers(user, study.pk)
     return [
-        _answer(read, names, name=_name_of(read, user, is_told=is_told), differs=_differs(read, of_ai))
+        _answer(read, names, name=_name_of(read, user, is_told=is_told), differs=differs_from(read, of_ai))
         for read in reads
     ]
 
@@ -104,7 +104,7 @@ def _answer(read: Read, names: dict[str, str], *, name: str, differs: bool | Non
     return ReaderAnswer(read, words, " ".join(filter(None, more)), getattr(read, "reply", None))
 
 
-def _differs(read: Read, shown: Prediction | None) -> bool | None:
+def differs_from(read: Read, shown: Prediction | None) -> bool | None:
     """Whether it says another class than the AI now says of the study; None where one of them is unsure or hidden."""
     of_ai = LABEL_OF_FINDING.get(shown.finding) if shown else None
     return None if of_ai is None or read.label == Label.UNKNOWN else read.label != of_ai

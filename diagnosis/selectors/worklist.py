@@ -19,6 +19,7 @@ from django.utils.crypto import salted_hmac
 
 from diagnosis import access
 from diagnosis.models import Case, Draft, Instance, Read, SavedFilter, Study, User
+from diagnosis.selectors.repeats import due_repeats
 from diagnosis.selectors.results import DamagedCursorError
 from diagnosis.selectors.studies import number_range, pseudonym_start, search_word
 from diagnosis.states import CaseStatus, ReadStatus, Shelf, Tier
@@ -196,19 +197,27 @@ def _named(search: str) -> Q:
 
 def _read_by(user: access.Viewer) -> Exists:
     reads = Read.objects.filter(study=OuterRef("study"), reader=user.pk, status=ReadStatus.SUBMITTED)
-    return Exists(reads)
+    return Exists(reads.exclude(study__in=_repeated_to(user)))
 
 
 def _touched_by(user: access.Viewer) -> QuerySet[Any, Any]:
     """Studies that a reader has open, has a draft of, or has read."""
     read = Read.objects.filter(reader=user.pk, status=ReadStatus.SUBMITTED)
-    return _begun_by(user).union(read.values("study"))
+    return _begun_by(user).union(read.exclude(study__in=_repeated_to(user)).values("study"))
 
 
 def _begun_by(user: access.Viewer) -> QuerySet[Any, Any]:
     """Studies that a reader has open or has a draft of."""
     held = Case.objects.filter(claimed_by=user.pk, claim_until__gt=timezone.now())
-    return held.values("study").union(Draft.objects.filter(reader=user.pk).values("study"))
+    begun = Draft.objects.filter(reader=user.pk)
+    repeated = _repeated_to(user)
+    parts = [rows.exclude(study__in=repeated).values("study") for rows in (held, begun)]
+    return parts[0].union(parts[1])
+
+
+def _repeated_to(user: access.Viewer) -> QuerySet[Any, Any]:
+    """Studies that come to a reader as if they were new: neither theirs nor marked as read (rule D5)."""
+    return due_repeats(user).values("study")
 
 
 # --- a page of them ---

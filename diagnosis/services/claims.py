@@ -95,7 +95,7 @@ def number_of(user: User) -> int:
 def _wanted(*, by: User, cases: QuerySet[Case] | None, skip: Iterable[UUID]) -> QuerySet[Case]:
     """Open, free or one's own, and waiting for a read of this reader, in order. What is disputed is adjudicated."""
     some = access.cases_of(by) if cases is None else cases
-    wanted = some.filter(_free_for(by), _waits_for(by), status=CaseStatus.OPEN, is_disputed=False)
+    wanted = some.filter(free_for(by), _waits_for(by), status=CaseStatus.OPEN, is_disputed=False)
     return wanted.exclude(study__in=list(skip)).order_by(*ORDER)
 
 
@@ -119,7 +119,8 @@ def _waits_for(by: User) -> Q:
     )
 
 
-def _free_for(by: User) -> Q:
+def free_for(by: User) -> Q:
+    """Cases that nobody else has open."""
     return Q(claimed_by=None) | Q(claimed_by=by) | Q(claim_until=None) | Q(claim_until__lte=timezone.now())
 
 
@@ -127,7 +128,7 @@ def _take(cases: QuerySet[Case], *, by: User) -> bool:
     now = timezone.now()
     if cases.filter(claimed_by=by, claim_until__gt=now).update(claim_until=_until()):
         return True
-    return bool(cases.filter(_free_for(by)).update(claimed_by=by, claimed_at=now, claim_until=_until()))
+    return bool(cases.filter(free_for(by)).update(claimed_by=by, claimed_at=now, claim_until=_until()))
 
 
 def _let_go(cases: QuerySet[Case]) -> int:

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from diagnosis.models import Case, Draft, Read, ReadingSession, Study, User
-from diagnosis.services import claims, opinions
+from diagnosis.services import claims, opinions, repeats
 from diagnosis.services.opinions import InvalidDraftError
 from diagnosis.states import ReadStatus, SessionStatus, StudyStatus
 from diagnosis.texts import reads as words
@@ -137,8 +137,10 @@ def blank() -> dict[str, Any]:
 
 def _begin(case: Case, *, by: User) -> Draft:
     """For a window that was opened before its draft was submitted or thrown away."""
-    read = Read.objects.filter(study=case.study_id, reader=by, status=ReadStatus.SUBMITTED).first()
-    if read is not None:
+    own = Read.objects.filter(study=case.study_id, reader=by, status=ReadStatus.SUBMITTED)
+    read = own.order_by("-created_at").first()
+    # To the reader of a repeat there is no read before it.
+    if read is not None and repeats.of_case(case.study_id, by=by) is None:
         raise AlreadyReadError(read)
     require_free(case, by=by)
     return open_for(case, by=by)

@@ -18,6 +18,7 @@ from diagnosis.services import (
     mails,
     notices,
     reading,
+    repeats,
     revisions,
     submissions,
     workers,
@@ -44,6 +45,7 @@ def sweep() -> None:
     worklist.age()
     revisions.refresh_outdated()
     reading.announce()
+    repeats.sweep()
     adjudicators.announce()
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from diagnosis import access
 from diagnosis.models import Case, Draft, User
-from diagnosis.services import claims, drafts, filters, sessions
+from diagnosis.services import claims, drafts, filters, repeats, sessions
 from diagnosis.states import SessionStatus
 
 
@@ -45,7 +46,7 @@ def next_case(*, by: User, skipped: Collection[UUID] = (), leaving: UUID | None 
     if leaving is not None:
         leave(leaving, by=by)
     for skip in _turns(skipped, leaving):
-        case = claims.next_case(by=by, cases=_cases(by), skip=skip)
+        case = _claimed_repeat(by, skip, leaving) or claims.next_case(by=by, cases=_cases(by), skip=skip)
         if case is not None:
             return case
     return None
@@ -53,8 +54,38 @@ def next_case(*, by: User, skipped: Collection[UUID] = (), leaving: UUID | None 
 
 def peek(*, by: User, skipped: Collection[UUID] = (), leaving: UUID | None = None) -> Case | None:
     """What `next_case` would give, without a claim."""
-    found = (claims.peek(by=by, cases=_cases(by), skip=skip) for skip in _turns(skipped, leaving))
-    return next((case for case in found if case is not None), None)
+    for skip in _turns(skipped, leaving):
+        case = _repeat(by, skip, leaving) or claims.peek(by=by, cases=_cases(by), skip=skip)
+        if case is not None:
+            return case
+    return None
+
+
+def opened_last(*, by: User, leaving: UUID) -> Case | None:
+    """The case that a reader left open when they looked back at one before it."""
+    held = access.cases_of(by).filter(claimed_by=by, claim_until__gt=timezone.now())
+    return held.exclude(study=leaving).order_by("-claimed_at").first()
+
+
+def _claimed_repeat(by: User, skip: Collection[UUID], leaving: UUID | None) -> Case | None:
+    case = _repeat(by, skip, leaving)
+    if case is None:
+        return None
+    try:
+        return claims.claim(case, by=by)
+    except claims.ClaimedError:
+        return None  # another reader was faster; what is new comes instead
+
+
+def _repeat(by: User, skip: Collection[UUID], leaving: UUID | None) -> Case | None:
+    """A repeat that is due and has its turn (rule D5). Never where nothing new is left: it would stand out."""
+    if not repeats.has_turn(by, leaving=leaving):
+        return None
+    due = repeats.due_for(by).filter(pk__in=_cases(by).values("pk")).exclude(study__in=list(skip))
+    case = due.select_related("study__patient", "study__team").first()
+    if case is None or claims.peek(by=by, cases=_cases(by), skip=[*skip, case.study_id]) is None:
+        return None
+    return case
 
 
 def _turns(skipped: Collection[UUID], leaving: UUID | None) -> list[set[UUID]]:

@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 
 from diagnosis.models import Read, ReadingSession, User
 from diagnosis.services import claims
-from diagnosis.states import ReadStatus, SessionStatus
+from diagnosis.states import ReadKind, ReadStatus, SessionStatus
 
 
 def start(*, by: User, n_wanted: int = 20, query: str = "") -> ReadingSession:
@@ -52,7 +52,8 @@ def finish(session: ReadingSession) -> bool:
 def n_read(session: ReadingSession) -> int:
     """How many studies were read in it; what was taken back does not count."""
     reads = Read.objects.filter(session=session).exclude(status=ReadStatus.TAKEN_BACK)
-    return reads.values("study").distinct().count()
+    # A repeat is a film of its own to its reader; a revision is none.
+    return reads.exclude(kind=ReadKind.REVISION).values("study", "kind").distinct().count()
 
 
 @transaction.atomic

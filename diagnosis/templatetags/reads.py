@@ -61,3 +61,9 @@ def blindness(read: Read, exposure: Exposure | None) -> str:
     if exposure is None:
         return texts.exports.NOT_BLIND_UNKNOWN
     return texts.exports.NOT_BLIND.format(moment=notation.moment(exposure.at))
+
+
+@register.filter
+def term_name(code: str, names: dict[str, str]) -> str:
+    """What a finding is called now."""
+    return names.get(code, code)

@@ -1,6 +1,6 @@
 """Every sentence that people read, one module a kind. Re-exports, nothing else."""
 
-from diagnosis.texts import exports, priors, protocols, reading, reference, reviews, terms, worklist
+from diagnosis.texts import exports, priors, protocols, reading, reference, reveals, reviews, terms, worklist
 from diagnosis.texts.findings import (
     FILM_AS_SENT,
     FILM_WIDTH_CM,
@@ -321,6 +321,7 @@ __all__ = [
     "reference",
     "remarks",
     "requests_limited",
+    "reveals",
     "reviews",
     "run_done",
     "score",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 # action → its usual key, and what it does. Digits 1 to 5 are the answers (rule D11) and belong to no action; the room
-# has no key for the heatmap, as it shows none.
+# has no key for the heatmap, as it shows none before one's own read.
 ACTIONS: dict[str, tuple[str, str]] = {
     "submit": ("Enter", "submit the read"),
     "undo": ("u", "take the last read back"),
+    "reveal": ("e", "show the AI's answer to the last film"),
     "next": ("n", "leave this film, open the next one"),
     "comment": ("c", "write a comment"),
     "findings": ("f", "tick findings"),
@@ -41,9 +42,9 @@ ACTIONS: dict[str, tuple[str, str]] = {
     "compare": ("y", "earlier films of the same patient beside it"),
 }
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Reading": tuple(ACTIONS)[:8],
-    "Film": tuple(ACTIONS)[8:28],
-    "Drawing and comparing": tuple(ACTIONS)[28:],
+    "Reading": tuple(ACTIONS)[:9],
+    "Film": tuple(ACTIONS)[9:29],
+    "Drawing and comparing": tuple(ACTIONS)[29:],
 }
 
 # --- keys ---

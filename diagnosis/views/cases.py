@@ -21,7 +21,7 @@ from diagnosis import access, selectors, texts
 from diagnosis.models import Case, Read, Study, User
 from diagnosis.notation import moment
 from diagnosis.services import claims, drafts, keys, opinions, reading, rounds, sessions
-from diagnosis.states import SessionStatus
+from diagnosis.states import ReadKind, SessionStatus
 from diagnosis.texts import reads as words
 from diagnosis.views import readers
 from diagnosis.views.opinions import from_form, from_json
@@ -184,11 +184,23 @@ def case_context(request: HttpRequest, case: Case) -> dict[str, Any]:
         "session": _session(reader),
         "paused": _session(reader, SessionStatus.PAUSED),
         "keys": keys.of(reader),
-        "blinded": texts.reading.BLINDED.strip("*"),
         "held": _holder(opened.held),
-        "own_read": selectors.own_read(reader, case.study),
+        **_before(case, reader),
         "undo": _undo(reader),
     }
+
+
+def _before(case: Case, reader: User) -> dict[str, Any]:
+    """What the reader is told of a read of their own before this one. Of a repeat: nothing (rule D5)."""
+    wanted = reading.prospect(case.study, by=reader)
+    if wanted.kind != ReadKind.REVISION:
+        return {"blinded": texts.reading.BLINDED.strip("*"), "own_read": wanted.earlier}
+    first = reading.first_of(case.study, by=reader) or wanted.earlier
+    assert first is not None
+    counts = case.protocol is not None and not case.protocol.hides_ai
+    sentence = texts.reveals.revision(is_blinded=first.is_blinded, counts=counts)
+    answer = texts.reading.ANSWERS[first.answer]
+    return {"revision_words": sentence.format(at=moment(first.created_at), answer=answer)}
 
 
 def _choices(findings: list[str]) -> dict[str, Any]:
@@ -224,7 +236,12 @@ def _undo(reader: User) -> dict[str, Any] | None:
         return None
     left = read.created_at + timedelta(seconds=settings.UNDO_READ_S) - timezone.now()
     seconds = max(1, math.ceil(left.total_seconds()))
-    return {"read": read.pk, "seconds": seconds, "number": read.study.number}
+    return {
+        "read": read.pk,
+        "seconds": seconds,
+        "number": read.study.number,
+        "reveal": "" if reading.why_not_reveal(read, by=reader) else texts.reveals.SHOW,
+    }
 
 
 def _holder(held: claims.ClaimedError | None) -> dict[str, Any] | None:

@@ -59,6 +59,7 @@ class Room {
   do(action, key) {
     if (this.isBusy) return;
     if (action === "undo") this.takeBack();
+    else if (action === "reveal") this.reveal();
     else if (this.sitting) this.#act(action, key);
   }
 
@@ -85,6 +86,17 @@ class Room {
       await this.sitting?.draft.flush();
       await this.swap(await post(address), { isNew: true, isLeft: true });
       this.sitting.root.querySelector("[data-restored]")?.replaceChildren(this.root.dataset.takenBack ?? SAYS.takenBack);
+    });
+  }
+
+  /** On to the page with the AI's answer to the last film; what is open here stays as it is and comes after it. */
+  async reveal() {
+    const { sitting, undo } = this;
+    if (!undo.reveal) return;
+    await this.#work(async () => {
+      await sitting?.draft.flush();
+      if (sitting?.draft.isDirty) { sitting.status.hint(SAYS.unsaved); return; }
+      undo.reveal?.submit();
     });
   }
 
@@ -177,10 +189,11 @@ class Room {
 
   #intercept(event) {
     const form = event.target;
-    if (!form.matches("[data-read], [data-undo]")) return;
+    if (!form.matches("[data-read], [data-undo], [data-reveal]")) return;
     event.preventDefault();
     if (this.isBusy) return;
     if (form.matches("[data-undo]")) this.takeBack();
+    else if (form.matches("[data-reveal]")) this.reveal();
     else this.submit();
   }
 

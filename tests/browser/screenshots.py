@@ -103,6 +103,7 @@ def take_all(camera: Camera) -> None:
         take_blinding(camera, page)
         take_reads(camera, page)
     take_reading(camera)
+    take_revelations(camera)
     take_uploads(camera)
     take_lists(camera)
     take_programs(camera)
@@ -292,6 +293,33 @@ def take_reading(camera: Camera) -> None:
     stage.nothing_left(camera.site, cases[1])
     camera.take("reading-over", f"/cases/{cases[1]}/", role="radiologist", prepare=skip, sizes=ROOM)
     camera.take("reading-own-keys", "/account/reading-keys/", role="radiologist")
+
+
+def take_revelations(camera: Camera) -> None:
+    """The AI's answer after one's own read: with each finding, without a result, asked for, and revised."""
+    if not "revelation".startswith(camera.only[:10]):
+        return
+    options: dict[str, Any] = {"role": "radiologist", "sizes": ROOM}
+    with camera.browser.new_context(base_url=camera.site.url) as context:
+        context.add_cookies(camera.cookies_of("clinician"))
+        page = context.new_page()
+        unread, unasked = stage.analysed(page), stage.cases(page, 1)[0]
+        failed = stage.failed_study(camera.site, page).split("/")[2]
+    for finding in ("above", "uncertain", "below"):
+        study = stage.study(camera.site, finding).split("/")[2]
+        address = stage.revelation(camera.site, study)
+        camera.take(f"revelation-{finding}", address, prepare=is_ready, **options)
+        if finding == "above":
+            camera.take("revelation-heatmap", address, prepare=with_heatmap, **options)
+            camera.take("revelation-keys", address, prepare=with_keys, **options)
+    without = stage.revelation(camera.site, failed, answer="typical")
+    camera.take("revelation-failed", without, prepare=is_ready, **options)
+    asked = stage.revelation(camera.site, unasked, is_revealed=False)
+    camera.take("revelation-unasked", asked, role="radiologist")
+    stage.revelation(camera.site, unread)
+    camera.take("revelation-revision", f"/cases/{unread}/", prepare=at_case, **options)
+    bar = {"role": "radiologist", "prepare": with_next, "sizes": ROOM}
+    camera.take("revelation-offered", f"/cases/{unasked}/", **bar)
 
 
 def at_case(page: Page) -> None:

@@ -332,6 +332,20 @@ from diagnosis.states import Role
 if not User.objects.filter(username="second.reader").exists():
     factories.UserFactory(username="second.reader", role=Role.RADIOLOGIST)
 """
+READ_BY_READER = """
+from diagnosis.models import Study, User
+from diagnosis.services import claims, reading
+from tests import factories
+reader = User.objects.get(username="radiologist")
+claims.number_of(reader)
+read = factories.ReadFactory(
+    study=Study.objects.get(pk="{study}"), reader=reader, answer="{answer}", confidence=2,
+    findings=["ground-glass"], comment="Denser in the left lower zone than on the right.",
+)
+if {is_revealed}:
+    reading.reveal(read, by=reader)
+print(read.pk)
+"""
 FORGET_SESSIONS = "from django.contrib.sessions.models import Session; Session.objects.all().delete()"
 END_CLAIM = """
 from django.utils import timezone
@@ -393,6 +407,19 @@ def held_case(site: Site, page: Page) -> str:
 def nothing_left(site: Site, study: str) -> None:
     """All but this one are off the worklist."""
     run(site, NOTHING_LEFT.format(study=study))
+
+
+def revelation(site: Site, study: str, *, answer: str = "normal", is_revealed: bool = True) -> str:
+    """The address of the AI's answer to a study that the radiologist has read just now."""
+    made = run(site, READ_BY_READER.format(study=study, answer=answer, is_revealed=is_revealed))
+    return f"/reads/{made.strip()}/revelation/"
+
+
+def analysed(page: Page) -> str:
+    """A new study on the worklist that has its result."""
+    [study] = cases(page, 1)
+    page.locator(".answer__score").wait_for()
+    return study
 
 
 def end_claim(site: Site, study: str) -> None:

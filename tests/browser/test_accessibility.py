@@ -324,6 +324,10 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "reading, two versions": ("radiologist", "case", two_versions),
     "reading, held by another": ("radiologist", "held case", at_case),
     "reading, film gone": ("radiologist", "lost case", at_case),
+    "AI's answer after a read": ("radiologist", "revelation", heatmap),
+    "AI's answer after a read, keys": ("radiologist", "revelation", keys),
+    "AI's answer, not asked for": ("radiologist", "unrevealed", nothing),
+    "reading, a revision": ("radiologist", "revised case", at_case),
     "reading keys": ("radiologist", "/account/reading-keys/", nothing),
     "worklist of a reader": ("radiologist", "worklist", nothing),
     "worklist of an administrator": ("administrator", "worklist", choose),
@@ -371,6 +375,9 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
         known["case"] = f"/cases/{stage.case_with_a_prior(page)}/"
         known["held case"] = f"/cases/{stage.held_case(filled, page)}/"
         known["lost case"] = f"/cases/{stage.lost_case(filled, page)}/"
+        known["revelation"] = stage.revelation(filled, revised := stage.analysed(page))
+        known["revised case"] = f"/cases/{revised}/"
+        known["unrevealed"] = stage.revelation(filled, stage.cases(page, 1)[0], is_revealed=False)
         own, known["withdrawn"] = stage.own_study(page), stage.withdrawn_study(page)
         known["disagreed"] = stage.disagreed_study(page)
         known["answered study"] = stage.answered_study(filled, page)

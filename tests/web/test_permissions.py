@@ -133,6 +133,8 @@ TABLE: dict[str, tuple[int, ...]] = {
     "case-draft": METHOD_FIRST,
     "case-read": METHOD_FIRST,
     "read-taking-back": METHOD_FIRST,
+    "read-revelation": READER,
+    "read-revision": METHOD_FIRST,
     "adjudications": READING_ROOM,
     # A reader whom no protocol names; who may settle what is told in tests/web/test_adjudications.py.
     "adjudication": (302, *(403,) * 6),
@@ -198,6 +200,7 @@ TAKE_POST |= {"conflict-decision"}
 TAKE_POST |= {"instance-assessment", "api-instance-assessment"}
 TAKE_POST |= {"finding-terms", "finding-term-name", "finding-term-place", "finding-term-activation"}
 TAKE_POST |= {"case-claim", "case-release", "case-read", "read-taking-back", "reading-keys"}
+TAKE_POST |= {"read-revelation", "read-revision"}
 TAKE_POST |= {"adjudication-verdict", "adjudication-taking-back"}
 # The one address that takes PUT; who may use it is told in tests/web/test_cases.py.
 TAKE_PUT = {"case-draft": 403}

@@ -5,7 +5,7 @@
 
 import { isTyping } from "../dialogs.js";
 
-const OWN = ["submit", "undo", "next", "comment", "findings", "confidence_low", "confidence_middle", "confidence_high"];
+const OWN = ["submit", "undo", "reveal", "next", "comment", "findings", "confidence_low", "confidence_middle", "confidence_high"];
 const DIGITS = ["1", "2", "3", "4", "5"];
 // What Enter and Space mean to these is theirs.
 const PRESSED = "button, a, summary, select, [role=button]";

@@ -1,4 +1,4 @@
-/** The bar that takes the last read back: it counts down and goes. */
+/** The bar that takes the last read back, or asks for the AI's answer to it: it counts down and goes. */
 
 export class Undo {
   // Lifecycle
@@ -6,6 +6,8 @@ export class Undo {
   /** @param {HTMLElement} root */
   constructor(root) {
     this.form = root.querySelector("[data-undo]");
+    /** @type {HTMLFormElement | null} asks for the AI's answer */
+    this.reveal = root.querySelector("[data-reveal]");
     const bar = root.querySelector("[data-undo-bar]");
     this.bar = bar;
     if (!bar) return;
@@ -19,7 +21,8 @@ export class Undo {
     clearInterval(this.timer);
     this.bar?.remove();
     this.form?.remove();
-    this.bar = this.form = null;
+    this.reveal?.remove();
+    this.bar = this.form = this.reveal = null;
   }
 
   // Actions
