@@ -7,6 +7,7 @@ from diagnosis.api.urls import urlpatterns as api
 from diagnosis.views import (
     account,
     acknowledgement,
+    agreement,
     answers,
     assessment,
     cases,
@@ -122,5 +123,9 @@ urlpatterns = [
     path("sessions/<uuid:pk>/pause/", reading_sessions.pause, name="session-pause"),
     path("sessions/<uuid:pk>/resumption/", reading_sessions.resume, name="session-resumption"),
     path("sessions/<uuid:pk>/end/", reading_sessions.end, name="session-end"),
+    path("agreement/", agreement.index, name="agreement"),
+    path("agreement/numbers/", agreement.numbers, name="agreement-numbers"),
+    path("agreement/agreement.csv", agreement.as_csv, name="agreement-csv"),
+    path("agreement/agreement.json", agreement.as_json, name="agreement-json"),
     *api,
 ]

@@ -4,6 +4,7 @@ What a user may not see does not exist for them (404, never 403): nobody learns 
 Re-exports, nothing else.
 """
 
+from diagnosis.access.agreement import compared_cohorts_of, require_agreement, sees_names
 from diagnosis.access.reading import (
     answers_of,
     case_for,
@@ -72,6 +73,7 @@ __all__ = [
     "cases_of",
     "cases_to_keep_for",
     "clearable_instance_for",
+    "compared_cohorts_of",
     "conflict_for",
     "drafts_of",
     "instance_for",
@@ -93,10 +95,12 @@ __all__ = [
     "replies_of",
     "reply_for",
     "require_administrator",
+    "require_agreement",
     "require_reader",
     "require_worklist",
     "saved_filter_for",
     "sees_all_studies",
+    "sees_names",
     "session_for",
     "sessions_of",
     "start_of",

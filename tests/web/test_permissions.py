@@ -141,6 +141,7 @@ TABLE: dict[str, tuple[int, ...]] = {
     "session-pause": ONLY_POST,
     "session-resumption": ONLY_POST,
     "session-end": ONLY_POST,
+    **dict.fromkeys(("agreement", "agreement-numbers", "agreement-csv", "agreement-json"), ADMINISTRATOR),
     "api-docs": SIGNED_IN,
     "api-schema": (401, 200, 200, 200, 200, 200, 200),
     "api-nowhere": (404,) * 7,
