@@ -27,6 +27,7 @@ class AgreementForm(forms.Form):
     scale = forms.ChoiceField(
         required=False,
         label="Compare",
+        widget=forms.HiddenInput,
         choices=[(name, title) for name, (title, _) in texts.agreement.SCALES.items()],
     )
 

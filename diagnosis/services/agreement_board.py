@@ -153,7 +153,7 @@ class Board:
     ai: list[Twice] = field(default_factory=list)
     ai_table: list[tuple[str, list[int]]] = field(default_factory=list)
     ai_words: str = ""
-    repeats: list[tuple[str, list[Twice]]] = field(default_factory=list)
+    repeats: list[tuple[Twice, Twice]] = field(default_factory=list)
     repeats_words: str = ""
     readers: list[ReaderRow] = field(default_factory=list)
 

@@ -90,7 +90,7 @@ def _shown(name: str, of: Numbers, axis: Axis, note: str = "") -> Shown:
         words="–" if value is None else spell(value),
         interval=f"{spell(low)} to {spell(high)}" if low is not None else "",
         n=of["n"],
-        why=words.WHY.get(of["why"], ""),
+        why="" if of["why"] == "few_cases" else words.WHY.get(of["why"], ""),
         x=None if value is None else axis.place(value),
         low_x=None if low is None else axis.place(low),
         high_x=None if high is None else axis.place(high),
@@ -165,7 +165,7 @@ def _skewed(pair: Numbers, kappa: Numbers, scale: str) -> str:
 def _pairs(
     numbers: Numbers, found: Numbers, names: Mapping[int, str], axis: Axis, *, main: str, scale: str
 ) -> list[PairRow]:
-    """Those that agree least first; those of which kappa is not defined last."""
+    """Those that agree least first; then those without an interval, then those of which kappa is not defined."""
     rows = []
     for pair, indices in zip(found["pairs"], numbers["indices"], strict=True):
         if not indices["n"]:
@@ -177,7 +177,7 @@ def _pairs(
         row = PairRow(
             first, second, pair["n"], _shown(main, kappa, axis), others, _skewed(pair, kappa, scale)
         )
-        rows.append((kappa["value"] is None, kappa["value"] or 0, first, second, row))
+        rows.append((kappa["value"] is None, kappa["low"] is None, kappa["value"] or 0, first, second, row))
     return [row[-1] for row in sorted(rows, key=lambda row: row[:-1])]
 
 
@@ -250,10 +250,10 @@ def _ai_words(ai: Numbers) -> str:
     return words.NO_AI_ANSWER if ai["n_reads"] else words.NO_RANDOM
 
 
-def _repeats(repeats: Numbers, names: Mapping[int, str], axis: Axis) -> list[tuple[str, list[Twice]]]:
-    titles = {name: words.SCALES[name][0] for name in repeats["rows"]}
-    found = [(titles[name], _twice(rows, names, axis)) for name, rows in repeats["rows"].items()]
-    return [part for part in found if part[1]]
+def _repeats(repeats: Numbers, names: Mapping[int, str], axis: Axis) -> list[tuple[Twice, Twice]]:
+    """Of all readers and of each: on the five answers, and on the three classes."""
+    rows = repeats["rows"]
+    return list(zip(*(_twice(rows[scale], names, axis) for scale in ("answers", "classes")), strict=True))
 
 
 def _repeats_words(repeats: Numbers, cohort: Cohort | None) -> str:

@@ -98,8 +98,12 @@ INTERVALS = (
     "Intervals: 95 %, from 1,000 samples of whole patients, drawn with replacement; near 0 and 100 % by Wilson. The "
     "same reads always give the same numbers."
 )
+FEW = (
+    "A number without an interval rests on fewer than 20 patients, unless a reason stands beside it: too few to say "
+    "how far off it may be."
+)
 COUNTED = (
-    "Each reader counts with one read a film: the newest first read, and where the protocol hides the AI, only if the "
+    "Each reader counts with one read a case: the newest first read, and where the protocol hides the AI, only if the "
     "AI's answer had not been sent to them. What they changed after it was shown, verdicts and hidden repeats do not "
     "count here, nor do withdrawn and synthetic studies."
 )
