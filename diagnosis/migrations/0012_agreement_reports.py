@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
             name='AgreementReport',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('fingerprint', models.CharField(help_text='sha256 of the reads and of all else that the numbers rest on', max_length=64, unique=True)),
+                ('fingerprint', models.CharField(help_text='sha256 of the reads, of all else that the numbers rest on, and of which numbers', max_length=64, unique=True)),
                 ('made_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('numbers', models.JSONField()),
                 ('cohort', models.ForeignKey(blank=True, help_text='none: all cohorts', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='diagnosis.cohort')),

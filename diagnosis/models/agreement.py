@@ -9,10 +9,12 @@ from diagnosis.models.protocols import Cohort
 
 
 class AgreementReport(models.Model):
-    """The numbers of one cohort and period. Nothing else is known by it: it may be deleted at any time."""
+    """Numbers of one cohort and period. Nothing else is known by it: it may be deleted at any time."""
 
     fingerprint = models.CharField(
-        max_length=64, unique=True, help_text="sha256 of the reads and of all else that the numbers rest on"
+        max_length=64,
+        unique=True,
+        help_text="sha256 of the reads, of all else that the numbers rest on, and of which numbers",
     )
     cohort = models.ForeignKey(
         Cohort,

@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -73,24 +74,30 @@ class Basis:
         return digest.hexdigest()
 
 
-def numbers_of(extent: Extent) -> Numbers:
-    """Everything about the readers of an extent, from what is kept of it if nothing has changed since."""
+def numbers_of(extent: Extent, scales: Sequence[str] = tuple(SCALES)) -> Numbers:
+    """Everything about the readers of an extent on these scales, from what is kept if nothing has changed since."""
     basis = basis_of(extent)
     fingerprint = basis.fingerprint(extent)
-    kept = AgreementReport.objects.filter(fingerprint=fingerprint).first()
-    if kept is None:
-        kept = _keep(extent, fingerprint, work_out(basis, seed=int(fingerprint[:15], 16)))
-    numbers: Numbers = kept.numbers
-    return numbers
+    parts = {_key(fingerprint, name): name for name in ("", *scales)}
+    kept = AgreementReport.objects.filter(fingerprint__in=list(parts))
+    found: dict[str, Numbers] = {parts[report.fingerprint]: report.numbers for report in kept}
+    for key, name in parts.items():
+        if name not in found:
+            found[name] = _keep(extent, key, _part(basis, name, {"seed": int(key[:15], 16)}))
+    return found.pop("") | {"scales": {name: of for name, of in found.items() if of}}
 
 
-def _keep(extent: Extent, fingerprint: str, numbers: Numbers) -> AgreementReport:
+def _key(fingerprint: str, part: str) -> str:
+    return hashlib.sha256(f"{fingerprint} {part}".encode()).hexdigest()
+
+
+def _keep(extent: Extent, key: str, numbers: Numbers) -> Numbers:
     """Another process may just have kept the same, from the same seed."""
     AgreementReport.objects.filter(made_at__lt=timezone.now() - KEPT_FOR).delete()
-    made, _ = AgreementReport.objects.get_or_create(
-        fingerprint=fingerprint, defaults={"cohort": extent.cohort, "numbers": numbers}
+    AgreementReport.objects.get_or_create(
+        fingerprint=key, defaults={"cohort": extent.cohort, "numbers": numbers}
     )
-    return made
+    return numbers
 
 
 # --- what counts ---
@@ -127,17 +134,29 @@ def _is_not_blind(read: RatedRead) -> bool:
 
 
 def work_out(basis: Basis, *, seed: int, n_resamples: int = 1000) -> Numbers:
+    """All of it, kept nowhere."""
     how = {"seed": seed, "n_resamples": n_resamples}
+    scales = {name: _part(basis, name, how) for name in SCALES}
+    return _part(basis, "", how) | {"scales": {name: of for name, of in scales.items() if of}}
+
+
+def _part(basis: Basis, name: str, how: Numbers) -> Numbers:
+    """What is the same on all scales (no name), or one of them; empty where no read counts."""
     rated: dict[UUID, dict[int, RatedRead]] = defaultdict(dict)
     for read in basis.counted:
         rated[read.study][read.reader_id] = read
+    if not name:
+        return _common(basis, rated, how)
+    return _on_scale(rated, SCALES[name], how) if rated else {}
+
+
+def _common(basis: Basis, rated: Rated, how: Numbers) -> Numbers:
     return {
         "n_cases": len(rated),
         "n_double": sum(len(reads) > 1 for reads in rated.values()),
         "n_reads": len(basis.counted),
         "n_not_blind": basis.n_not_blind,
         "readers": _readers(basis.counted),
-        "scales": {name: _on_scale(rated, scale, how) for name, scale in SCALES.items()} if rated else {},
         "indices": _indices(rated, how) if rated else [],
         "unit": _unit(basis.counted),
         "ai": _against_ai(basis.against_ai, how),
@@ -152,7 +171,10 @@ def _on_scale(rated: Rated, scale: Scale, how: Numbers) -> Numbers:
         "overall": _overall(found.overall, scale),
         "pairs": [_pair(pair, names) for pair in found.pairs],
         "periods": [
-            {"since": since.isoformat(), **_overall(_summary(part, scale, how).overall, scale)}
+            {
+                "since": since.isoformat(),
+                **_overall(_summary(part, scale, how, of_pairs=False).overall, scale),
+            }
             for since, part in _parts(rated)
         ],
     }
@@ -163,18 +185,20 @@ def _indices(rated: Rated, how: Numbers) -> list[Numbers]:
     return [_pair(pair, INDICES) for pair in _summary(rated, COVID_OR_NOT, how).pairs]
 
 
-def _summary(rated: Rated, scale: Scale, how: Numbers) -> Summary:
+def _summary(rated: Rated, scale: Scale, how: Numbers, *, of_pairs: bool = True) -> Summary:
     readers = sorted({reader for reads in rated.values() for reader in reads})
+    code = cache(scale.code)
     codes = [
         [
-            scale.code(read.answer, read.confidence, read.label) if (read := reads.get(reader)) else -1
+            code(read.answer, read.confidence, read.label) if (read := reads.get(reader)) else -1
             for reader in readers
         ]
         for reads in rated.values()
     ]
     clusters = [_cluster(next(iter(reads.values()))) for reads in rated.values()]
     names = [str(reader) for reader in readers]
-    return engine.agreement(codes, len(scale.categories), names=names, clusters=clusters, **how)
+    k = len(scale.categories)
+    return engine.agreement(codes, k, names=names, clusters=clusters, of_pairs=of_pairs, **how)
 
 
 def _cluster(read: RatedRead | ReadTwice) -> str:

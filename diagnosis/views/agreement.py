@@ -33,7 +33,7 @@ def numbers(request: HttpRequest) -> HttpResponse:
     """The part that follows; without a script, the whole page with it."""
     form = _form(request)
     cohort = form.extent().cohort
-    found = agreement.numbers_of(form.extent())
+    found = agreement.numbers_of(form.extent(), [form.chosen_scale()])
     names = agreement_page.names_of(request.user, cohort, agreement_page.readers_in(found))
     board = agreement_page.board(found, form.chosen_scale(), names=names, cohort=cohort)
     context = _context(request, form) | {"board": board}

@@ -262,7 +262,7 @@ def test_the_same_data_are_worked_out_once_and_read_with_one_query_more(readers,
     first = agreement.numbers_of(ALL)
     with django_assert_num_queries(3):  # reads, repeats, what is kept
         assert agreement.numbers_of(ALL) == first
-    assert AgreementReport.objects.count() == 1
+    assert AgreementReport.objects.count() == 1 + len(SCALES)
 
 
 @pytest.mark.parametrize("change", ["read", "withdrawn", "patient", "random", "finding", "taken back"])
@@ -306,7 +306,13 @@ def test_what_is_kept_for_a_month_is_thrown_away(readers):
     AgreementReport.objects.update(made_at=timezone.now() - timedelta(days=31))
     read(case(), readers[1])
     agreement.numbers_of(ALL)
-    assert AgreementReport.objects.count() == 1
+    assert AgreementReport.objects.count() == 1 + len(SCALES)
+
+
+def test_one_scale_is_worked_out_alone(readers):
+    read(case(), readers[0])
+    assert list(agreement.numbers_of(ALL, ["classes"])["scales"]) == ["classes"]
+    assert AgreementReport.objects.count() == 2
 
 
 def test_the_number_of_queries_does_not_grow_with_the_reads(readers, django_assert_max_num_queries):
@@ -314,8 +320,8 @@ def test_the_number_of_queries_does_not_grow_with_the_reads(readers, django_asse
         study = case()
         for reader in readers:
             read(study, reader)
-    with django_assert_max_num_queries(8):
-        agreement.numbers_of(ALL)
+    with django_assert_max_num_queries(9):
+        agreement.numbers_of(ALL, ["answers"])
 
 
 def test_each_case_stands_in_one_stretch_of_time(readers):
