@@ -34,6 +34,7 @@ class AgreementForm(forms.Form):
     def __init__(self, data: Any = None, *, user: access.Viewer) -> None:
         super().__init__(data)
         self.cohorts = access.compared_cohorts_of(user)
+        self.reader = user if isinstance(user, User) and access.is_blindable(user) else None
         self.sees_all = isinstance(user, User) and user.is_administrator
         field = self.fields["cohort"]
         field.queryset = self.cohorts  # type: ignore[attr-defined]
@@ -56,6 +57,7 @@ class AgreementForm(forms.Form):
             cohort=cohort,
             since=midnight(since) if since else None,
             until=midnight(until + timedelta(days=1)) if until else None,
+            reader=self.reader,
         )
 
     def chosen_scale(self) -> str:

@@ -1,16 +1,17 @@
 """The queries behind pages; each page asks a constant number of them. Re-exports, nothing else."""
 
+from diagnosis.selectors.adjudication import Settled, settled_lately
 from diagnosis.selectors.agreement import (
     Extent,
     Involved,
     RatedRead,
     ReadTwice,
     checkpoints_by_pk,
+    done_repeats,
     involved,
     rated_reads,
     readers_by_pk,
     repeat_shares,
-    repeats,
 )
 from diagnosis.selectors.datasets import trainable
 from diagnosis.selectors.grounds import Grounds, at_site_prevalence, grounds_of
@@ -24,6 +25,7 @@ from diagnosis.selectors.identity import (
     withdrawn_studies,
     without_patient,
 )
+from diagnosis.selectors.labels import LabelRow, behind, label_history, reads_by_id
 from diagnosis.selectors.people import (
     Users,
     UserState,
@@ -82,6 +84,7 @@ from diagnosis.selectors.results import (
     result_of,
     results_page,
     status_of,
+    study_for_program,
 )
 from diagnosis.selectors.spacing import Spacing, spacing_of
 from diagnosis.selectors.studies import (
@@ -93,6 +96,7 @@ from diagnosis.selectors.studies import (
     cursor_of,
     film_state,
     imported_reads,
+    is_hidden,
     narrowed,
     parsed_cursor,
     studies_page,
@@ -109,6 +113,7 @@ from diagnosis.selectors.worklist import (
     CaseFilters,
     CasePage,
     CaseRow,
+    case_rows,
     cases_by_study,
     cases_on_shelf,
     cases_sought,
@@ -139,6 +144,7 @@ __all__ = [
     "Filters",
     "Grounds",
     "Involved",
+    "LabelRow",
     "Listed",
     "MarkedFilm",
     "Outcome",
@@ -152,6 +158,7 @@ __all__ = [
     "ReaderAnswer",
     "ReadsPage",
     "Result",
+    "Settled",
     "Spacing",
     "StudyLabel",
     "StudyState",
@@ -163,13 +170,16 @@ __all__ = [
     "answers",
     "at_site_prevalence",
     "batch_outcomes",
+    "behind",
     "box_of",
+    "case_rows",
     "cases_by_study",
     "cases_on_shelf",
     "cases_sought",
     "checkpoints_by_pk",
     "cursor_of",
     "date_words",
+    "done_repeats",
     "doubts",
     "failed_sign_ins",
     "film_state",
@@ -182,6 +192,8 @@ __all__ = [
     "history",
     "imported_reads",
     "involved",
+    "is_hidden",
+    "label_history",
     "labels",
     "link_ends_at",
     "locked_until",
@@ -206,14 +218,15 @@ __all__ = [
     "readers",
     "readers_by_pk",
     "reads",
+    "reads_by_id",
     "reads_for_program",
     "reads_page",
     "recent_batches",
     "repeat_shares",
-    "repeats",
     "result_of",
     "results_page",
     "saved_filters",
+    "settled_lately",
     "spacing_of",
     "status_of",
     "stopped_uploads",
@@ -221,6 +234,7 @@ __all__ = [
     "studies_page",
     "studies_with",
     "study_for_page",
+    "study_for_program",
     "study_state",
     "system",
     "teams",

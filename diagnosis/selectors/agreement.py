@@ -9,17 +9,23 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
+from diagnosis import access
 from diagnosis.models import Checkpoint, Cohort, Protocol, Read, Repeat, User
 from diagnosis.states import ReadKind, ReadStatus, RepeatStatus, StudyStatus
 
 
 @dataclass(frozen=True)
 class Extent:
-    """Agreement on what: a cohort (none: all of them), and the moments between which reads were submitted."""
+    """Agreement on what: a cohort (none: all of them), and the moments between which reads were submitted.
+
+    `reader` is somebody who looks and reads films: what they may not be told of one (rule D1) is in no number either,
+    as a period of one day can hold a single case.
+    """
 
     cohort: Cohort | None = None
     since: datetime | None = None
     until: datetime | None = None
+    reader: User | None = None
 
     def holds(self, at: datetime) -> bool:
         return (self.since is None or at >= self.since) and (self.until is None or at < self.until)
@@ -86,7 +92,7 @@ def rated_reads(extent: Extent) -> list[RatedRead]:
     ]
 
 
-def repeats(extent: Extent) -> list[ReadTwice]:
+def done_repeats(extent: Extent) -> list[ReadTwice]:
     """The cases that a reader has read once more without being told (rule D5)."""
     gone = Q(first__status=ReadStatus.TAKEN_BACK) | Q(read__status=ReadStatus.TAKEN_BACK)
     done = Repeat.objects.filter(status=RepeatStatus.DONE, read__isnull=False).exclude(gone)
@@ -140,7 +146,12 @@ def _reads(extent: Extent) -> QuerySet[Read]:
 def _of(extent: Extent) -> Q:
     """Synthetic studies and withdrawn ones are in no number (rules A9 and E6)."""
     asked = Q(study__status=StudyStatus.ACTIVE, study__is_demo=False)
-    return asked & _in(extent.cohort) if extent.cohort else asked
+    if extent.cohort:
+        asked &= _in(extent.cohort)
+    if extent.reader:
+        for hidden in (access.hidden_from, access.peers_hidden_from):
+            asked &= ~Q(hidden(extent.reader, study="study"))
+    return asked
 
 
 def _in(cohort: Cohort) -> Q:

@@ -121,7 +121,7 @@ def basis_of(extent: Extent) -> Basis:
         if reads[0].is_random:
             blind = labels.counted(reads, Hides(hides_ai=True))
             against_ai += [read for read in blind if extent.holds(read.created_at)]
-    return Basis(counted, against_ai, selectors.repeats(extent), n_not_blind)
+    return Basis(counted, against_ai, selectors.done_repeats(extent), n_not_blind)
 
 
 def _is_not_blind(read: RatedRead) -> bool:

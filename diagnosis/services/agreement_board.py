@@ -100,6 +100,7 @@ class Chart:
     title: str
     points: list[Point]
     axis: Axis
+    is_share: bool
 
     @property
     def line(self) -> str:
@@ -108,7 +109,8 @@ class Chart:
 
     @property
     def ticks_down(self) -> list[str]:
-        return self.axis.ticks[::-1]
+        ticks = [words.percent(float(tick)) for tick in self.axis.ticks] if self.is_share else self.axis.ticks
+        return ticks[::-1]
 
     @property
     def first(self) -> Point:

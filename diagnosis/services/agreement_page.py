@@ -223,7 +223,7 @@ def _chart(name: str, periods: Sequence[Numbers], unit: str, axis: Axis) -> Char
         )
         for i, part in enumerate(periods)
     ]
-    return Chart(words.STATISTICS[name][0], points, axis)
+    return Chart(words.STATISTICS[name][0], points, axis, is_share=name == "percent")
 
 
 # --- two ratings of the same film ---

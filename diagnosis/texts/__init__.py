@@ -1,6 +1,16 @@
 """Every sentence that people read, one module a kind. Re-exports, nothing else."""
 
-from diagnosis.texts import agreement, exports, priors, reading, reference, reviews, terms, worklist
+from diagnosis.texts import (
+    agreement,
+    exports,
+    priors,
+    protocols,
+    reading,
+    reference,
+    reviews,
+    terms,
+    worklist,
+)
 from diagnosis.texts.findings import (
     FILM_AS_SENT,
     FILM_WIDTH_CM,
@@ -317,6 +327,7 @@ __all__ = [
     "notice_mail",
     "on_request",
     "priors",
+    "protocols",
     "reading",
     "reference",
     "remarks",

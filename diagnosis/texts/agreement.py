@@ -132,6 +132,10 @@ READER_LINES = {
     "share": "Share of this answer among the reads that count.",
 }
 SKEWED_TAG = "skewed"
+FOR_A_READER = (
+    "You read films yourself: cases on which you are still blind are in none of these numbers, so that your reads stay "
+    "your own."
+)
 CANNOT_TELL = "Cannot tell."
 BELOW = (
     "Readers differ too much for labels from single reads: look at the pairs that agree least, and talk about cases on "

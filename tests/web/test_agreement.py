@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from diagnosis import texts
-from diagnosis.models import Cohort, Event, Study, User
+from diagnosis.models import Cohort, Event, Read, Study, User
 from diagnosis.selectors import Extent, RatedRead, ReadTwice
 from diagnosis.services import agreement, agreement_exports, agreement_page, protocols
 from diagnosis.services.scales import SCALES
@@ -130,11 +130,41 @@ def test_readers_are_numbers_to_administrators_and_names_to_the_study_lead(look,
     assert "R-01 Ada Lovelace1" in look(by=lead)
 
 
+def final(studies: list[Study]) -> None:
+    """Reads that can no longer be taken back."""
+    Read.objects.filter(study__in=studies).update(created_at=timezone.now() - timedelta(minutes=5))
+
+
 def test_a_lead_who_reads_is_told_which_number_is_theirs(look, readers):
-    double_read([("typical", "normal")], readers)
+    final(double_read([("typical", "normal")], readers))
     Cohort.objects.filter(pk=protocols.rest().pk).update(lead=readers[0])
     said = look(by=readers[0])
     assert "R-01 (you)" in said and "R-02 Ada Lovelace2" in said
+
+
+@pytest.mark.parametrize(
+    "protocol", [{"hides_ai": True, "hides_peers": False}, {"hides_ai": False, "hides_peers": True}]
+)
+def test_a_lead_who_reads_learns_nothing_of_cases_on_which_they_are_still_blind(
+    protocol, look, readers, sign_in
+):
+    """Not even in a number: a period of one day may hold a single case (rule D1)."""
+    rules, lead = factories.protocol(**protocol), readers[2]
+    Cohort.objects.filter(pk=rules.cohort_id).update(lead=lead)
+    unread = double_read([("typical", "normal")], readers, protocol=rules, is_random=True)
+    for study in unread:
+        study.leading = factories.PredictionFactory(analysis__instance__series__study=study)
+        study.save()
+    final(unread)
+    assert (
+        "1 case by" not in look(by=lead)
+        and words.NOTHING in look(by=lead)
+        and words.FOR_A_READER in look(by=lead)
+    )
+    page = sign_in(lead).get(reverse("agreement")).content.decode()
+    assert "0 readers over 0 cases" in page
+    final(double_read([("typical", "normal", "normal")], readers, protocol=rules))
+    assert "3 reads of 1 case by 3 readers" in look(by=lead)
 
 
 def test_nobody_sees_names_of_all_cohorts_together(look, readers, administrator):

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('diagnosis', '0011_protocols'),
+        ('diagnosis', '0012_draft_why'),
     ]
 
     operations = [
