@@ -17,7 +17,7 @@ def agreement(
     clusters: Sequence[str],
     seed: int,
     n_resamples: int = 1000,
-    of_pairs: bool = True,
+    with_pairs: bool = True,
 ) -> Summary:
     """Every statistic of readers (columns, `names`) on cases (rows), with intervals by drawing whole clusters.
 
@@ -29,4 +29,6 @@ def agreement(
 
     table = np.array(codes, dtype=np.int64).reshape(len(codes), len(names))
     rng = np.random.default_rng(seed)
-    return summary(Ratings(table, n_categories), names, list(clusters), rng, n_resamples, of_pairs=of_pairs)
+    return summary(
+        Ratings(table, n_categories), names, list(clusters), rng, n_resamples, with_pairs=with_pairs
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Count, Q, QuerySet
 
@@ -31,8 +31,7 @@ class Extent:
         return (self.since is None or at >= self.since) and (self.until is None or at < self.until)
 
 
-@dataclass(frozen=True, slots=True)
-class RatedRead:
+class RatedRead(NamedTuple):
     """A read, and what is known of its case. `hides_ai` is that of the protocol that the case stands under now.
 
     A case without one counts as every case does until somebody changes its protocol: its readers are blind to the AI.
@@ -56,8 +55,7 @@ class RatedRead:
     checkpoint: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class ReadTwice:
+class ReadTwice(NamedTuple):
     """A first read and its hidden repeat."""
 
     reader: int
@@ -87,7 +85,7 @@ def rated_reads(extent: Extent) -> list[RatedRead]:
     )  # fmt: skip
     rows: Any = _reads(extent).order_by("pk").values_list(*fields)
     return [
-        RatedRead(*row[:12], bool(row[12]), row[13] is not False, row[14] or "", row[15])
+        RatedRead._make((*row[:12], bool(row[12]), row[13] is not False, row[14] or "", row[15]))
         for row in rows.iterator(chunk_size=5000)
     ]
 
@@ -102,7 +100,9 @@ def done_repeats(extent: Extent) -> list[ReadTwice]:
     )  # fmt: skip
     rows: Any = done.filter(_of(extent)).order_by("pk").values_list(*fields)
     found = [
-        ReadTwice(*row[:4], row[4] and row[5], row[6] is not False, (row[7], row[8]), (row[9], row[10]))
+        ReadTwice._make(
+            (*row[:4], row[4] and row[5], row[6] is not False, (row[7], row[8]), (row[9], row[10]))
+        )
         for row in rows
     ]
     return [row for row in found if extent.holds(row.at)]

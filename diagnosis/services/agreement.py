@@ -81,9 +81,14 @@ def numbers_of(extent: Extent, scales: Sequence[str] = tuple(SCALES)) -> Numbers
     parts = {_key(fingerprint, name): name for name in ("", *scales)}
     kept = AgreementReport.objects.filter(fingerprint__in=list(parts))
     found: dict[str, Numbers] = {parts[report.fingerprint]: report.numbers for report in kept}
-    for key, name in parts.items():
-        if name not in found:
-            found[name] = _keep(extent, key, _part(basis, name, {"seed": int(key[:15], 16)}))
+    made = {
+        key: _part(basis, name, {"seed": int(key[:15], 16)})
+        for key, name in parts.items()
+        if name not in found
+    }
+    if made:
+        _keep(extent, made)
+    found |= {parts[key]: numbers for key, numbers in made.items()}
     return found.pop("") | {"scales": {name: of for name, of in found.items() if of}}
 
 
@@ -91,13 +96,14 @@ def _key(fingerprint: str, part: str) -> str:
     return hashlib.sha256(f"{fingerprint} {part}".encode()).hexdigest()
 
 
-def _keep(extent: Extent, key: str, numbers: Numbers) -> Numbers:
+def _keep(extent: Extent, made: Mapping[str, Numbers]) -> None:
     """Another process may just have kept the same, from the same seed."""
     AgreementReport.objects.filter(made_at__lt=timezone.now() - KEPT_FOR).delete()
-    AgreementReport.objects.get_or_create(
-        fingerprint=key, defaults={"cohort": extent.cohort, "numbers": numbers}
-    )
-    return numbers
+    rows = [
+        AgreementReport(fingerprint=key, cohort=extent.cohort, numbers=numbers)
+        for key, numbers in made.items()
+    ]
+    AgreementReport.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 # --- what counts ---
@@ -173,7 +179,7 @@ def _on_scale(rated: Rated, scale: Scale, how: Numbers) -> Numbers:
         "periods": [
             {
                 "since": since.isoformat(),
-                **_overall(_summary(part, scale, how, of_pairs=False).overall, scale),
+                **_overall(_summary(part, scale, how, with_pairs=False).overall, scale),
             }
             for since, part in _parts(rated)
         ],
@@ -185,7 +191,7 @@ def _indices(rated: Rated, how: Numbers) -> list[Numbers]:
     return [_pair(pair, INDICES) for pair in _summary(rated, COVID_OR_NOT, how).pairs]
 
 
-def _summary(rated: Rated, scale: Scale, how: Numbers, *, of_pairs: bool = True) -> Summary:
+def _summary(rated: Rated, scale: Scale, how: Numbers, *, with_pairs: bool = True) -> Summary:
     readers = sorted({reader for reads in rated.values() for reader in reads})
     code = cache(scale.code)
     codes = [
@@ -198,7 +204,7 @@ def _summary(rated: Rated, scale: Scale, how: Numbers, *, of_pairs: bool = True)
     clusters = [_cluster(next(iter(reads.values()))) for reads in rated.values()]
     names = [str(reader) for reader in readers]
     k = len(scale.categories)
-    return engine.agreement(codes, k, names=names, clusters=clusters, of_pairs=of_pairs, **how)
+    return engine.agreement(codes, k, names=names, clusters=clusters, with_pairs=with_pairs, **how)
 
 
 def _cluster(read: RatedRead | ReadTwice) -> str:

@@ -98,7 +98,7 @@ def summary(
     rng: np.random.Generator,
     n_resamples: int = 1000,
     *,
-    of_pairs: bool = True,
+    with_pairs: bool = True,
 ) -> Summary:
     """Every statistic with its 95 % interval from a bootstrap of whole clusters.
 
@@ -114,7 +114,7 @@ def summary(
         Draws the resamples; the same state gives the same intervals.
     n_resamples
         0 gives values without intervals.
-    of_pairs
+    with_pairs
         False leaves the pairs out, which are most of the work where there are many raters.
 
     Raises
@@ -127,9 +127,8 @@ def summary(
     if n_resamples < 0:
         raise ValueError(f"there are no {n_resamples} resamples")
     members = _members(ratings, clusters)
-    compared = (
-        ratings if of_pairs else Ratings(ratings.codes[:, :1], ratings.n_categories)
-    )  # one has no pairs
+    # One rater has no pairs.
+    compared = ratings if with_pairs else Ratings(ratings.codes[:, :1], ratings.n_categories)
     tables, panel = Tables(compared), Panel(ratings)
     weights = _weights(members, rng, n_resamples, n_numbers=ratings.n_cases + tables.n_cells)
     parts = [(panel.numbers(times), pairs.numbers(tables.weighted(times))) for times in weights]
