@@ -181,6 +181,8 @@ class RecheckStatus:
     DONE = "done"
     DROPPED = "dropped"
 
+    ALL = (OPEN, DONE, DROPPED)
+
     TRANSITIONS: Transitions = {OPEN: (DONE, DROPPED), DONE: (OPEN,)}
 
 

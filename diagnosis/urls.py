@@ -23,6 +23,7 @@ from diagnosis.views import (
     reading_sessions,
     reads,
     studies,
+    suspects,
     system,
     teams,
     text_clearance,
@@ -122,5 +123,8 @@ urlpatterns = [
     path("sessions/<uuid:pk>/pause/", reading_sessions.pause, name="session-pause"),
     path("sessions/<uuid:pk>/resumption/", reading_sessions.resume, name="session-resumption"),
     path("sessions/<uuid:pk>/end/", reading_sessions.end, name="session-end"),
+    path("suspects/", suspects.index, name="suspects"),
+    path("suspects/rechecks/", suspects.recheck, name="suspects-rechecks"),
+    path("suspects/rechecks/<uuid:pk>/dropping/", suspects.drop, name="suspects-dropping"),
     *api,
 ]

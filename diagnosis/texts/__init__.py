@@ -1,6 +1,6 @@
 """Every sentence that people read, one module a kind. Re-exports, nothing else."""
 
-from diagnosis.texts import exports, priors, reading, reference, reviews, terms, worklist
+from diagnosis.texts import exports, priors, reading, reference, reviews, suspects, terms, worklist
 from diagnosis.texts.findings import (
     FILM_AS_SENT,
     FILM_WIDTH_CM,
@@ -323,6 +323,7 @@ __all__ = [
     "reviews",
     "run_done",
     "score",
+    "suspects",
     "team_deleted",
     "terms",
     "too_many_tries",

@@ -141,6 +141,9 @@ TABLE: dict[str, tuple[int, ...]] = {
     "session-pause": ONLY_POST,
     "session-resumption": ONLY_POST,
     "session-end": ONLY_POST,
+    "suspects": ADMINISTRATOR,
+    "suspects-rechecks": ONLY_POST,
+    "suspects-dropping": ONLY_POST,
     "api-docs": SIGNED_IN,
     "api-schema": (401, 200, 200, 200, 200, 200, 200),
     "api-nowhere": (404,) * 7,
@@ -186,6 +189,7 @@ TAKE_POST |= {"worklist-search", "worklist-changes", "worklist-undo"}
 TAKE_POST |= {"filters", "filter", "filter-deletion"}
 TAKE_POST |= {"sessions", "session-pause", "session-resumption", "session-end"}
 TAKE_POST |= {"study-disagreement", "disagreement-taking-back", "answer-opening"}
+TAKE_POST |= {"suspects-rechecks", "suspects-dropping"}
 # What answers every method alike: these send the browser on, or are not there at all.
 ALIKE = {"home": 302, "login": 302, "api-nowhere": 404}
 
@@ -235,6 +239,7 @@ def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
         "filter": SavedFilter.objects.create(user=clinician, name="Nights", query="tier=0").pk,
         "session": ReadingSession.objects.create(reader=clinician).pk,
         "upload": factories.UploadFactory(batch=batch).pk,
+        "suspects": study.pk,
     }
 
 
