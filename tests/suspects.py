@@ -16,7 +16,7 @@ RECIPE = "recipe D3"
 ANSWERS = {Label.COVID: Answer.TYPICAL, Label.NONCOVID: Answer.NORMAL}
 
 
-def reader(name: str = "reader") -> User:
+def reader(name: str = "wilhelmine") -> User:
     """One of this name, made once."""
     return User.objects.filter(username=name).first() or factories.UserFactory(
         username=name, role=Role.RADIOLOGIST, reader_number=User.objects.count() + 1

@@ -13,6 +13,8 @@ ONLY_UNSEEN = (
 )
 OF_SCORES = "Held-out scores '{name}'"
 OF_CHECKPOINT = "Checkpoint {name}"
+# What the number beside a film is called: a held-out score is not the AI score that its study page shows.
+SCORE_NAMES = {"scores": "Held-out score", "checkpoint": "AI score"}
 NO_LIST = (
     "{name} does not list the films that it was trained on. What it says of a film may only repeat a label that it "
     "learned, even of films that came in later: an upload may hold a film of a public collection. Its scores judge no "

@@ -131,6 +131,7 @@ def _judged(request: HttpRequest, judged: Judged, n: int) -> dict[str, Any]:
     why = judged.result.why
     return {
         "judged": judged,
+        "score_name": words.SCORE_NAMES[judged.grounds.kind],
         "rows": rows,
         "n_more": len(judged.suspects) - len(rows),
         "n_chosen": n_chosen,
