@@ -300,6 +300,7 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "worklist, keys": ("radiologist", "worklist", keys),
     "worklist, no match": ("radiologist", "/worklist/?search=nothing", nothing),
     "worklist, taking off": ("administrator", "worklist", ask_to_take_off),
+    "suspected labels": ("administrator", "suspected", nothing),
     "not allowed": ("clinician", "/system/", nothing),
     "not found": ("clinician", f"/studies/{NOWHERE}/", nothing),
 }
@@ -326,6 +327,7 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
         known["disagreed"] = stage.disagreed_study(page)
         known["answered study"] = stage.answered_study(filled, page)
         known["failed"] = stage.failed_study(filled, page)
+    known["suspected"] = stage.suspected(filled)
     known |= {"answered": "/answers/", "answered print": f"{known['answered study']}print/"}
     stage.to_settle(filled)
     pseudonym, cases = stage.cases_of_one_patient(filled, 4)

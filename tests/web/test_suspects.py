@@ -110,7 +110,10 @@ def test_the_probabilities_can_be_chosen(chief, planted):
     score(film.series.get().instances.get(), 0.5, recipe="another")
     page = page_of(chief, by="scores:another")
     assert "1 film judged" in plain(page)
-    assert f'<option value="scores:{made.RECIPE}">' in page and '<option value="scores:another" selected>' in page
+    assert (
+        f'<option value="scores:{made.RECIPE}">' in page
+        and '<option value="scores:another" selected>' in page
+    )
 
 
 def test_without_probabilities_it_is_said_how_to_get_them(chief, db):
@@ -263,7 +266,9 @@ def test_readers_are_told_nothing(chief, planted, sign_in):
     """Suspected and random ones look the same to whoever gets them (rule D5)."""
     put(chief, page_of(chief))
     browser = sign_in(reader("second"))
-    rows = re.findall(r'<li class="case".*?</li>', browser.get(reverse("worklist")).content.decode(), re.DOTALL)
+    rows = re.findall(
+        r'<li class="case".*?</li>', browser.get(reverse("worklist")).content.decode(), re.DOTALL
+    )
     assert len(rows) == 12
     bare = {re.sub(r"[0-9a-f-]{36}|[0-9A-Fa-f]{32}|[0-9A-F]{8}", "", plain(row)) for row in rows}
     received = re.compile(r"received [^R]*")
