@@ -259,7 +259,7 @@ class ReadFactory(DjangoModelFactory[models.Read]):
     study = factory.SubFactory(StudyFactory)
     reader = factory.SubFactory(UserFactory, role=Role.RADIOLOGIST)
     answer = Answer.TYPICAL
-    is_blinded = True
+    is_blinded = factory.LazyAttribute(lambda read: read.reader is not None)
     label = factory.LazyAttribute(lambda read: ANSWER_TABLES[ANSWER_TABLE][read.answer])
 
     @factory.post_generation
