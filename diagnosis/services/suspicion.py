@@ -241,8 +241,9 @@ def _recheck(wanted: list[uuid.UUID], by: User, judged: Judged, batch: uuid.UUID
     if Recheck.objects.filter(batch=batch).exists():
         return Batch(batch, is_new=False)
     asked = set(wanted)
-    chosen = _fit([suspect.film for suspect in judged.suspects if suspect.film.study in asked])
-    beside = _drawn(_fit(judged.others), chosen)
+    suspected = [suspect.film for suspect in judged.suspects if suspect.film.study in asked]
+    chosen = _readable(_unchanged(suspected), len(suspected))
+    beside = _drawn(judged.others, chosen)
     rows = _rows(chosen, beside, by, judged, batch)
     Recheck.objects.bulk_create(rows)
     for row in rows:
@@ -251,22 +252,27 @@ def _recheck(wanted: list[uuid.UUID], by: User, judged: Judged, batch: uuid.UUID
     return Batch(batch, len(chosen), len(beside), len(wanted) - len(chosen))
 
 
-def _fit(films: Sequence[ScoredFilm]) -> list[ScoredFilm]:
-    """Those whose label is still the one that was judged, that do not wait already, and that somebody can read."""
-    labels, waiting = found.labels_now(), found.waiting_rechecks()
-    films = [film for film in films if labels.get(film.study) == film.label and film.study not in waiting]
-    who = prospects([film.study for film in films])
-    return [film for film in films if who[film.study] != NOBODY]
-
-
 def n_beside(judged: Judged, *, most: int) -> int:
     """How many studies could go back beside suspects, counted no further than `most`."""
-    others, n = judged.others, 0
-    for at in range(0, len(others), AT_ONCE):
-        n += len(_fit(others[at : at + AT_ONCE]))
-        if n >= most:
-            return most
-    return n
+    return len(_readable(_unchanged(judged.others), most))
+
+
+def _unchanged(films: Sequence[ScoredFilm]) -> list[ScoredFilm]:
+    """Those whose label is still the one that was judged, and that do not wait to be looked at again already."""
+    labels, waiting = found.labels_now(), found.waiting_rechecks()
+    return [film for film in films if labels.get(film.study) == film.label and film.study not in waiting]
+
+
+def _readable(films: Sequence[ScoredFilm], n: int) -> list[ScoredFilm]:
+    """The first `n` that somebody is left to read; no more are looked up than that takes."""
+    left: list[ScoredFilm] = []
+    for at in range(0, len(films), AT_ONCE):
+        if len(left) >= n:
+            break
+        some = films[at : at + AT_ONCE]
+        who = prospects([film.study for film in some])
+        left += [film for film in some if who[film.study] != NOBODY]
+    return left[:n]
 
 
 def _drawn(others: Sequence[ScoredFilm], chosen: Sequence[ScoredFilm]) -> list[ScoredFilm]:
@@ -274,14 +280,14 @@ def _drawn(others: Sequence[ScoredFilm], chosen: Sequence[ScoredFilm]) -> list[S
 
     What waits for its first read stands where it stood; among those that come back it would be told at a glance.
     """
+    mixed = _unchanged(others)
+    _chance.shuffle(mixed)
     drawn: list[ScoredFilm] = []
     for status in (CaseStatus.DONE, CaseStatus.OPEN):
-        alike = [film for film in others if film.status == status]
         n = sum(film.status == status for film in chosen)
-        drawn += _chance.sample(alike, min(n, len(alike)))
+        drawn += _readable([film for film in mixed if film.status == status], n)
     taken = set(drawn)
-    rest = [film for film in others if film not in taken]
-    return drawn + _chance.sample(rest, min(len(chosen) - len(drawn), len(rest)))
+    return drawn + _readable([film for film in mixed if film not in taken], len(chosen) - len(drawn))
 
 
 def _rows(

@@ -308,7 +308,7 @@ def _move(case: Case, facts: Facts) -> bool:
 def _tier(case: Case, facts: Facts) -> int:
     if facts.asked_at:
         return Tier.DISAGREED
-    if not facts.is_read and case.entered_at <= _overdue_since():
+    if (not facts.is_read or facts.recheck_at) and case.entered_at <= _overdue_since():
         return Tier.OVERDUE
     return Tier.ADJUDICATION if case.is_disputed else Tier.REST
 

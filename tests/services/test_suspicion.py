@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from diagnosis import engine
-from diagnosis.models import Case, Event, Instance, OutOfFoldScore, Recheck, Study
+from diagnosis.models import Case, Event, Instance, OutOfFoldScore, Read, Recheck, Study
 from diagnosis.selectors import suspects as found
 from diagnosis.services import checkpoints, claims, suspicion, withdrawal, worklist
 from diagnosis.services.suspicion import ANOTHER, NOBODY, SAME
@@ -258,6 +259,18 @@ def test_their_order_follows_the_draw_and_not_what_the_ai_says(planted, chief):
     assert {case.disagreement for case in cases if case.study_id in planted} == {1.0}
 
 
+def test_what_waits_too_long_to_be_looked_at_again_goes_first_and_stays_there(planted, chief, settings):
+    """Rule D3: whatever happens to the case meanwhile."""
+    row = Recheck.objects.filter(batch=send_back(chief).pk).first()
+    long_ago = timezone.now() - timedelta(seconds=settings.READING_LIMIT_S + 60)
+    Read.objects.update(created_at=long_ago - timedelta(days=1))
+    Recheck.objects.filter(pk=row.pk).update(at=long_ago)
+    Case.objects.filter(study=row.study_id).update(entered_at=long_ago)
+    assert worklist.age() == 1
+    worklist.refresh(row.study)
+    assert made.case_of(row.study_id).tier == Tier.OVERDUE
+
+
 def test_the_random_ones_are_drawn_anew_each_time(planted, chief):
     drawn = []
     for _ in range(4):
@@ -444,5 +457,5 @@ def test_taking_back_ends_what_waits_and_keeps_what_was_read(planted, chief, sec
 
 def test_batches_are_listed_newest_first(planted, chief):
     first, second = send_back(chief, 1), send_back(chief, 2)
-    Recheck.objects.filter(batch=first.pk).update(at=timezone.now() - timezone.timedelta(days=1))
+    Recheck.objects.filter(batch=first.pk).update(at=timezone.now() - timedelta(days=1))
     assert [state.pk for state in suspicion.batches()] == [second.pk, first.pk]

@@ -196,6 +196,14 @@ def test_the_same_form_sent_twice_makes_one_batch(chief, planted):
     assert Recheck.objects.values("batch").distinct().count() == 1
 
 
+def test_an_administrator_sees_on_the_worklist_what_their_place_follows_from(chief, planted, sign_in):
+    put(chief, page_of(chief))
+    said = plain(chief.get(reverse("worklist")).content.decode())
+    assert said.count("drawn at random, stands for both") == 12
+    readers = sign_in(reader("second")).get(reverse("worklist")).content.decode()
+    assert "looked at again" not in readers and "stands for both" not in readers
+
+
 def test_some_can_be_chosen_by_hand(chief, planted):
     page = page_of(chief)
     said = put(chief, page, studies=ticked(page)[2:3])
