@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,15 +47,24 @@ def held_out(path: Path) -> list[HeldOut]:
 
 def trained_on(path: Path, *, sha256: str) -> TrainedOn | None:
     """The films that a checkpoint was made with; None if its file does not list them. Raises NoCheckpointError."""
-    from ml.checkpoint import CheckpointError, read_header
-    from ml.trained_on import TrainedOn
+    from ml.checkpoint import CheckpointError
 
     try:
-        if read_header(path).sha256 != sha256:
-            raise NoCheckpointError(f"{path.name} is not the checkpoint {sha256[:12]} that was registered")
-        return TrainedOn.read(path)
+        written = path.stat()
+        return _trained_on(path, sha256, written.st_mtime_ns, written.st_size)
     except (CheckpointError, OSError) as error:
         raise NoCheckpointError(str(error)) from error
+
+
+@lru_cache(maxsize=8)
+def _trained_on(path: Path, sha256: str, *_written: int) -> TrainedOn | None:
+    """Kept for as long as the file is the same: to hash it takes longer than to judge by it."""
+    from ml.checkpoint import read_header
+    from ml.trained_on import TrainedOn
+
+    if read_header(path).sha256 != sha256:
+        raise NoCheckpointError(f"{path.name} is not the checkpoint {sha256[:12]} that was registered")
+    return TrainedOn.read(path)
 
 
 def known(films: TrainedOn, seen: Sequence[tuple[str, str]]) -> list[bool]:
