@@ -326,6 +326,8 @@ UNDO_WITHDRAWAL_S = seconds("COVIDWEB_UNDO_WITHDRAWAL_S", default=86_400)
 UNDO_READ_S = seconds("COVIDWEB_UNDO_READ_S", default=10)
 CLAIM_S = seconds("COVIDWEB_CLAIM_S", default=900)
 READING_LIMIT_S = seconds("COVIDWEB_READING_LIMIT_S", default=86_400)
+# Who has not read for so many days though cases wait is named on the page of protocols.
+READER_IDLE_DAYS = count("COVIDWEB_READER_IDLE_DAYS", default=7)
 # What a case's place within its tier is made of (rule D3); after a change: manage.py recount_worklist.
 WEIGHT_UNCERTAINTY = weight("COVIDWEB_WEIGHT_UNCERTAINTY", default=1)
 WEIGHT_DISAGREEMENT = weight("COVIDWEB_WEIGHT_DISAGREEMENT", default=1)

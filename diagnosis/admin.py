@@ -12,8 +12,11 @@ from django.http import HttpRequest, HttpResponse
 from diagnosis.models import Checkpoint, Event, Prediction, Team, Upload, User
 from diagnosis.services import exposures
 
+# Kinds of events that come of reading.
+READING = {"read", "reviewrequest", "reply", "repeat", "recheck", "case", "readingsession"}
 
-@admin.register(Checkpoint, Event, Team, Upload)
+
+@admin.register(Checkpoint, Team, Upload)
 class ReadOnly(admin.ModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -23,6 +26,21 @@ class ReadOnly(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+@admin.register(Event)
+class Events(ReadOnly):
+    """What readers did in the reading room is R-nn's (rule D14)."""
+
+    fields = ("kind", "object_id", "old", "new", "who", "reason", "at")
+    readonly_fields = ("who",)
+
+    @admin.display(description="by")
+    def who(self, event: Event) -> str:
+        if event.by is None:
+            return "–"
+        is_reading = event.kind in READING and event.by.reader_number is not None
+        return event.by.reader_name if is_reading else str(event.by)
 
 
 @admin.register(Prediction)
@@ -47,7 +65,8 @@ class Predictions(ReadOnly):
 class People(ReadOnly):
     list_display = ("username", "role", "is_active", "last_login")
     list_filter = ("role", "is_active", "teams")
-    exclude = ("password", "groups", "user_permissions")
+    # Whose R-nn is whose is for the lead of a study alone (rule D14).
+    exclude = ("password", "groups", "user_permissions", "reader_number")
 
 
 @admin.register(AccessAttempt)

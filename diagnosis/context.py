@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from diagnosis import selectors, texts
-from diagnosis.services import operations
+from diagnosis.services import adjudication, operations
 
 THEMES = ("dark", "light", "system")
 
@@ -27,6 +27,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "n_unread": selectors.n_unread(user) if user and user.is_authenticated else 0,
         # Parts of a page have no bar, and need not count.
         "n_unopened": SimpleLazyObject(lambda: selectors.n_unopened(user) if user else 0),
+        "n_to_settle": SimpleLazyObject(lambda: adjudication.n_waiting(user) if user else 0),
     }
 
 

@@ -263,6 +263,9 @@ class UserForm(forms.Form):
         label="Teams",
         widget=forms.CheckboxSelectMultiple,
     )
+    is_adjudicator = forms.BooleanField(
+        required=False, label="Adjudicator", help_text=texts.protocols.ADJUDICATOR
+    )
 
     def account(self) -> dict[str, Any]:
         """For `accounts.create()` and `accounts.edit()`."""

@@ -62,6 +62,7 @@ class ResultStatus:
     ANALYSED = "analysed"
     FAILED = "failed"
     NOT_ASSESSED = "not_assessed"
+    HIDDEN = "hidden"  # from whoever asks: a reader before their own read (rule D1)
 
 
 class CheckpointStatus:
@@ -296,6 +297,8 @@ class NoticeKind:
     DISAGREEMENT_ANSWERED = "disagreement-answered"
     RUN_DONE = "run-done"
     STUDY_CORRECTED = "study-corrected"
+    PROTOCOL_UNMET = "protocol-unmet"
+    CASES_TO_SETTLE = "cases-to-settle"
 
 
 class AccountState:
@@ -324,6 +327,17 @@ class AccountChange:
     JOINED = "joined"
     LEFT = "left"
     NAMED = "named"
+    DELETED = "deleted"
+    ADJUDICATOR = "adjudicator"
+    NO_ADJUDICATOR = "no adjudicator"
+
+
+class CohortChange:
+    """What the audit says happened to a cohort; of its protocol it says 'version 1', 'version 2'."""
+
+    MADE = "made"
+    CHANGED = "changed"
+    MOVED = "moved"
     DELETED = "deleted"
 
 

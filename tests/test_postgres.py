@@ -93,6 +93,8 @@ def test_services_behave_alike_on_postgresql(database):
         "tests/services/test_drafts.py",
         "tests/services/test_reading.py",
         "tests/services/test_worklist_selector.py",
+        "tests/services/test_protocols.py",
+        "tests/services/test_labels_provenance.py",
     ]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", *tests]
     environment = {**os.environ, "DATABASE_URL": f"{database}/covidweb"}

@@ -4,6 +4,18 @@ What a user may not see does not exist for them (404, never 403): nobody learns 
 Re-exports, nothing else.
 """
 
+from diagnosis.access.adjudication import cases_to_settle_of, disputed_cases_of, own_verdict_for
+from diagnosis.access.blinding import (
+    hidden_among,
+    hidden_from,
+    hidden_studies,
+    is_blindable,
+    is_hidden,
+    knows_readers,
+    prediction_for,
+    sees_peers,
+)
+from diagnosis.access.protocols import cohort_for, labels_of, version_for
 from diagnosis.access.reading import (
     answers_of,
     case_for,
@@ -43,7 +55,6 @@ from diagnosis.access.studies import (
     notices_of,
     overridable_instance_for,
     own_batch_for,
-    prediction_for,
     require_administrator,
     sees_all_studies,
     studies_of,
@@ -71,11 +82,21 @@ __all__ = [
     "case_to_write_for",
     "cases_of",
     "cases_to_keep_for",
+    "cases_to_settle_of",
     "clearable_instance_for",
+    "cohort_for",
     "conflict_for",
+    "disputed_cases_of",
     "drafts_of",
+    "hidden_among",
+    "hidden_from",
+    "hidden_studies",
     "instance_for",
+    "is_blindable",
+    "is_hidden",
     "is_reader",
+    "knows_readers",
+    "labels_of",
     "listed_cases_of",
     "may_assess_anyway",
     "may_clear_text",
@@ -87,6 +108,7 @@ __all__ = [
     "own_batch_for",
     "own_read_for",
     "own_review_request_for",
+    "own_verdict_for",
     "prediction_for",
     "read_for",
     "reads_of",
@@ -97,6 +119,7 @@ __all__ = [
     "require_worklist",
     "saved_filter_for",
     "sees_all_studies",
+    "sees_peers",
     "session_for",
     "sessions_of",
     "start_of",
@@ -111,6 +134,7 @@ __all__ = [
     "tokens_of",
     "upload_for",
     "user_for",
+    "version_for",
     "withdrawal_of",
     "withdrawn_studies_of",
     "withdrawn_study_for",

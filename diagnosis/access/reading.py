@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from diagnosis import texts
+from diagnosis.access.blinding import is_hidden, sees_peers
 from diagnosis.access.studies import Viewer, require_administrator, sees_all_studies, studies_of, teams_of
 from diagnosis.models import (
     Case,
@@ -26,7 +27,7 @@ from diagnosis.models import (
     Study,
     User,
 )
-from diagnosis.states import CaseStatus, ReadStatus, ReviewStatus, StudyStatus
+from diagnosis.states import CaseStatus, ReadKind, ReadStatus, ReviewStatus, StudyStatus
 
 
 def start_of(user: Viewer) -> str:
@@ -134,9 +135,10 @@ def term_for(user: Viewer, pk: int) -> FindingTerm:
 
 
 def own_read_for(user: Viewer, pk: uuid.UUID) -> Read:
-    """A reader's own read, such as one that is to be taken back."""
+    """A reader's own read, such as one that is to be taken back; a verdict is another thing."""
     require_reader(user)
-    return get_object_or_404(Read.objects.select_related("study"), pk=pk, reader=user.pk)
+    own = Read.objects.exclude(kind=ReadKind.VERDICT).select_related("study")
+    return get_object_or_404(own, pk=pk, reader=user.pk)
 
 
 def replies_of(user: Viewer) -> QuerySet[Reply]:
@@ -159,7 +161,8 @@ def reply_for(user: Viewer, pk: uuid.UUID) -> Reply:
 def answers_of(user: Viewer, study: Study) -> QuerySet[Read]:
     """The reads that a study page shows: the current ones that are final, and one's own at once.
 
-    To readers only their own, unless they disagreed with the AI here: then they have asked for an answer.
+    To readers only their own, unless they disagreed with the AI here: then they have asked for an answer, and get it
+    once they are blind to nothing here.
     """
     if not isinstance(user, User):
         return Read.objects.none()
@@ -171,6 +174,8 @@ def answers_of(user: Viewer, study: Study) -> QuerySet[Read]:
     if user.is_radiologist:
         answered = ReviewRequest.objects.filter(by=user, study=study, status=ReviewStatus.ANSWERED)
         final &= Q(study__in=answered.values("study"))
+        if is_hidden(user, study.pk) or not sees_peers(user, study.pk):
+            final = Q(pk=None)
     return reads.filter(Q(reader=user) | final)
 
 

@@ -20,7 +20,6 @@ from diagnosis.models import (
     IdentityConflict,
     Instance,
     Notice,
-    Prediction,
     Study,
     Team,
     Upload,
@@ -49,11 +48,6 @@ def study_for(user: Viewer, pk: uuid.UUID) -> Study:
 
 def instance_for(user: Viewer, pk: uuid.UUID) -> Instance:
     return get_object_or_404(Instance, pk=pk, series__study__in=studies_of(user))
-
-
-def prediction_for(user: Viewer, pk: uuid.UUID) -> Prediction:
-    found = Prediction.objects.select_related("analysis__instance")
-    return get_object_or_404(found, pk=pk, analysis__instance__series__study__in=studies_of(user))
 
 
 def batches_of(user: Viewer) -> QuerySet[Batch]:

@@ -121,7 +121,8 @@ class Overlay(Door):
         except FileNotFoundError:
             raise exceptions.NotFound(NO_PICTURE) from None
         exposures.note(request.user, [prediction])
-        headers = {"Cache-Control": KEPT, "Notice": texts.FOOTER}
+        # Not kept: whoever asks next from the same browser may be blind to it (rule D1).
+        headers = {"Cache-Control": "private, no-store", "Notice": texts.FOOTER}
         return HttpResponse(picture, content_type="image/png", headers=headers)
 
 

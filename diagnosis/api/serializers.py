@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Prefetch
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -22,6 +23,12 @@ PROBABILITY = (
 AT_SITE = (
     "The same shifted to the prevalence that the site has set; null: none is set, or the checkpoint is not "
     "calibrated. No finding depends on it."
+)
+
+
+HIDDEN = (
+    "true: you are a radiologist and have not read this study yet, so that its AI result is hidden from you; nothing "
+    "of it is in this answer"
 )
 
 
@@ -138,6 +145,13 @@ class InstanceSerializer(serializers.ModelSerializer[Instance]):
             "is_lossy", "is_screenshot", "pixels", "preview", "thumbnail", "analyses",
         )  # fmt: skip
 
+    def to_representation(self, instance: Instance) -> Any:
+        """What the input gate says of a film comes from the AI."""
+        shown = super().to_representation(instance)
+        if self.context["is_hidden"] and instance.gate_reason:
+            shown |= {"not_assessed": "", "gate_reason": "", "overridden_at": None}
+        return shown
+
 
 class StudySerializer(serializers.ModelSerializer[Study]):
     number = serializers.CharField(help_text="the short name of the study on pages")
@@ -149,6 +163,7 @@ class StudySerializer(serializers.ModelSerializer[Study]):
     )
     team = serializers.CharField(source="team.name")
     source: Any = serializers.CharField(source="source.slug", default=None, allow_null=True)
+    hidden = serializers.BooleanField(source="is_hidden", help_text=HIDDEN)
     instances = serializers.SerializerMethodField()
     notice = NoticeField()
 
@@ -156,14 +171,18 @@ class StudySerializer(serializers.ModelSerializer[Study]):
         model = Study
         fields = (
             "id", "number", "patient", "team", "source", "sex", "age_years", "acquired_date", "acquired_time",
-            "received_at", "is_demo", "instances", "notice",
+            "received_at", "is_demo", "hidden", "instances", "notice",
         )  # fmt: skip
 
     @extend_schema_field(InstanceSerializer(many=True))
     def get_instances(self, study: Study) -> Any:
         found = Instance.objects.filter(series__study=study).order_by("created_at", "pk")
-        related = ("analyses__prediction__checkpoint", "analyses__prediction__heatmap")
-        return InstanceSerializer(found.prefetch_related(*related), many=True, context=self.context).data
+        is_hidden = selectors.is_hidden(study)
+        analyses = Analysis.objects.none() if is_hidden else Analysis.objects.all()
+        related = analyses.select_related("prediction__checkpoint", "prediction__heatmap")
+        films = found.prefetch_related(Prefetch("analyses", queryset=related))
+        context = {**self.context, "is_hidden": is_hidden}
+        return InstanceSerializer(films, many=True, context=context).data
 
 
 class ListedStudySerializer(serializers.ModelSerializer[Study]):
@@ -173,6 +192,7 @@ class ListedStudySerializer(serializers.ModelSerializer[Study]):
     team = serializers.CharField(source="team.name")
     source: Any = serializers.CharField(source="source.slug", default=None, allow_null=True)
     status = serializers.SerializerMethodField()
+    hidden = serializers.BooleanField(source="is_hidden", help_text=HIDDEN)
     finding = serializers.CharField(source="leading.given_finding", default=None, allow_null=True)
     probability = serializers.FloatField(
         source="leading.probability", default=None, allow_null=True, help_text=PROBABILITY
@@ -186,7 +206,7 @@ class ListedStudySerializer(serializers.ModelSerializer[Study]):
     class Meta:
         model = Study
         fields = (
-            "id", "number", "patient", "team", "source", "received_at", "status", "finding", "probability",
+            "id", "number", "patient", "team", "source", "received_at", "status", "hidden", "finding", "probability",
             "checkpoint", "url", "result",
         )  # fmt: skip
 
@@ -212,6 +232,7 @@ class ResultSerializer(serializers.Serializer[Any]):
 
     study = serializers.UUIDField(source="study.pk")
     status = serializers.ChoiceField(RESULT_STATUSES)
+    hidden = serializers.BooleanField(source="study.is_hidden", help_text=HIDDEN)
     text = serializers.SerializerMethodField(
         help_text="the sentences that the page shows; show them as they are"
     )
@@ -247,6 +268,8 @@ class ResultSerializer(serializers.Serializer[Any]):
         return (result.study.leading.although if result.study.leading else "") or None
 
     def get_text(self, result: selectors.Result) -> str:
+        if result.status == ResultStatus.HIDDEN:
+            return str(texts.reading.HIDDEN)
         if result.study.leading is not None:
             return str(texts.finding_of(result.study.leading))
         if result.analysis is None:

@@ -122,8 +122,9 @@ class StudyDetail(Door):
         responses=StudySerializer,
     )
     def get(self, request: Request, pk: uuid.UUID) -> Response:
-        study = access.study_for(request.user, pk)
-        exposures.note_study(request.user, study)
+        study = selectors.study_for_program(request.user, access.study_for(request.user, pk))
+        if not selectors.is_hidden(study):
+            exposures.note_study(request.user, study)
         return Response(StudySerializer(study, context={"request": request}).data)
 
 
@@ -141,7 +142,7 @@ class StudyResult(Door):
         examples=[examples.RESULT, examples.WAITING, examples.ON_REQUEST],
     )
     def get(self, request: Request, pk: uuid.UUID) -> HttpResponseBase:
-        result = selectors.result_of(access.study_for(request.user, pk))
+        result = selectors.result_of(request.user, access.study_for(request.user, pk))
         exposures.note(request.user, [result.study.leading_id])
         waits = result.status == ResultStatus.WAITING
         ahead = analysis.ahead_of(result.analysis) if waits and result.analysis else 0

@@ -76,6 +76,7 @@ class Draft(Opinion):
     regions = models.JSONField(
         default=list, blank=True, help_text="id, instance, kind, points in source pixels, finding"
     )
+    why = models.TextField(blank=True, help_text="an adjudicator's reason, as far as it is written")
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

@@ -1,5 +1,6 @@
 """The queries behind pages; each page asks a constant number of them. Re-exports, nothing else."""
 
+from diagnosis.selectors.adjudication import Settled, settled_lately
 from diagnosis.selectors.datasets import trainable
 from diagnosis.selectors.grounds import Grounds, at_site_prevalence, grounds_of
 from diagnosis.selectors.identity import (
@@ -12,6 +13,7 @@ from diagnosis.selectors.identity import (
     withdrawn_studies,
     without_patient,
 )
+from diagnosis.selectors.labels import LabelRow, behind, label_history, reads_by_id
 from diagnosis.selectors.people import (
     Users,
     UserState,
@@ -70,6 +72,7 @@ from diagnosis.selectors.results import (
     result_of,
     results_page,
     status_of,
+    study_for_program,
 )
 from diagnosis.selectors.spacing import Spacing, spacing_of
 from diagnosis.selectors.studies import (
@@ -81,6 +84,7 @@ from diagnosis.selectors.studies import (
     cursor_of,
     film_state,
     imported_reads,
+    is_hidden,
     narrowed,
     parsed_cursor,
     studies_page,
@@ -97,6 +101,7 @@ from diagnosis.selectors.worklist import (
     CaseFilters,
     CasePage,
     CaseRow,
+    case_rows,
     cases_by_study,
     cases_on_shelf,
     cases_sought,
@@ -125,6 +130,7 @@ __all__ = [
     "FilmToRead",
     "Filters",
     "Grounds",
+    "LabelRow",
     "Listed",
     "MarkedFilm",
     "Outcome",
@@ -136,6 +142,7 @@ __all__ = [
     "ReaderAnswer",
     "ReadsPage",
     "Result",
+    "Settled",
     "Spacing",
     "StudyLabel",
     "StudyState",
@@ -147,7 +154,9 @@ __all__ = [
     "answers",
     "at_site_prevalence",
     "batch_outcomes",
+    "behind",
     "box_of",
+    "case_rows",
     "cases_by_study",
     "cases_on_shelf",
     "cases_sought",
@@ -164,6 +173,8 @@ __all__ = [
     "held_true",
     "history",
     "imported_reads",
+    "is_hidden",
+    "label_history",
     "labels",
     "link_ends_at",
     "locked_until",
@@ -186,12 +197,14 @@ __all__ = [
     "reader_answers",
     "readers",
     "reads",
+    "reads_by_id",
     "reads_for_program",
     "reads_page",
     "recent_batches",
     "result_of",
     "results_page",
     "saved_filters",
+    "settled_lately",
     "spacing_of",
     "status_of",
     "stopped_uploads",
@@ -199,6 +212,7 @@ __all__ = [
     "studies_page",
     "studies_with",
     "study_for_page",
+    "study_for_program",
     "study_state",
     "system",
     "teams",

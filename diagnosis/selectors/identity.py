@@ -57,7 +57,7 @@ def studies_by_key(user: access.Viewer, keys: Iterable[str]) -> list[StudyState]
     """Those of these studies that the user may see now, newest first."""
     wanted = [uuid.UUID(hex=key) for key in keys]
     found = access.studies_of(user).filter(pk__in=wanted).distinct().order_by("-received_at", "-pk")
-    return [study_state(study) for study in with_films(found)]
+    return [study_state(study) for study in with_films(found, user)]
 
 
 def open_conflicts() -> Listed:

@@ -7,13 +7,16 @@ import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import groupby, islice
+from typing import Any
 
 from django.core import signing
 from django.db.models import Count, Prefetch, Q, QuerySet
 
 from diagnosis import access
-from diagnosis.models import Exposure, FindingTerm, Instance, Read, Region, Study, User
+from diagnosis.models import DerivedLabel, Exposure, FindingTerm, Instance, Read, Region, Study, User
+from diagnosis.selectors.labels import behind as reads_behind
+from diagnosis.selectors.labels import reads_by_id
 from diagnosis.selectors.results import DamagedCursorError
 from diagnosis.selectors.spacing import PIXELS, spacing_of
 from diagnosis.states import Answer, Label, ReadStatus, choices
@@ -66,11 +69,16 @@ class ReadsPage:
 
 @dataclass(frozen=True)
 class StudyLabel:
-    """The class held true of a study now, by the current reads that the viewer may see, and these reads."""
+    """The class held true of a study now, and the reads behind it.
+
+    To administrators what was derived for all, with its provenance (None: no read counts yet); to others by the
+    current reads that they may see.
+    """
 
     study: Study
     label: str
     reads: list[Read]
+    derived: DerivedLabel | None = None
 
 
 @dataclass(frozen=True)
@@ -281,17 +289,33 @@ def held_true(labels: Iterable[str]) -> str:
 
 
 def labels(user: access.Viewer, filters: ReadFilters) -> Iterator[StudyLabel]:
-    """Of each study that has a read like these, one at a time.
-
-    The filters choose studies; the label is that of all current reads of a study that the user may see. What import
-    sources state counts among them for administrators, who alone may see it.
-    """
+    """Of each study that has a read like these, one at a time: the filters choose studies, and no reads of them."""
     chosen = reads(user, filters).order_by().values("study")
-    sees_sources = isinstance(user, User) and user.is_administrator
-    visible = Read.objects.filter(status=ReadStatus.SUBMITTED) if sees_sources else reads(user, ReadFilters())
-    current = visible.filter(study__in=chosen).order_by("study", "created_at", "pk")
+    if isinstance(user, User) and user.is_administrator:
+        yield from _derived_labels(chosen)
+        return
+    current = reads(user, ReadFilters()).filter(study__in=chosen).order_by("study", "created_at", "pk")
     related = ("reader", "source", "study__patient", "study__source")
     rows = current.select_related(*related).iterator(chunk_size=CHUNK)
     for _, group in groupby(rows, key=lambda read: read.study_id):
         found = list(group)
         yield StudyLabel(found[0].study, held_true(read.label for read in found), found)
+
+
+def _derived_labels(chosen: QuerySet[Read, Any]) -> Iterator[StudyLabel]:
+    """What holds for training and agreement: the newest derived label of each study."""
+    related = ("patient", "source", "case__derived__protocol__cohort")
+    rows = Study.objects.filter(pk__in=chosen).select_related(*related).order_by("pk")
+    left = rows.iterator(chunk_size=CHUNK)
+    while part := list(islice(left, CHUNK)):
+        held = {study.pk: _held(study) for study in part}
+        behind = reads_by_id([pk for derived in held.values() if derived for pk in derived.reads])
+        for study in part:
+            derived = held[study.pk]
+            found = reads_behind(derived, behind) if derived else []
+            yield StudyLabel(study, derived.label if derived else "", found, derived)
+
+
+def _held(study: Study) -> DerivedLabel | None:
+    case = getattr(study, "case", None)
+    return case.derived if case else None

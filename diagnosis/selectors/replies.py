@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 
 from diagnosis import access, texts
-from diagnosis.models import FindingTerm, Read, Reply, ReviewRequest, Study, User
+from diagnosis.models import FindingTerm, Prediction, Read, Reply, ReviewRequest, Study
 from diagnosis.states import LABEL_OF_FINDING, Label, ReviewStatus
 
 MOST_UNOPENED, MOST_OPENED = 200, 20
@@ -46,16 +46,26 @@ class Doubts:
 
 
 def reader_answers(user: access.Viewer, study: Study) -> list[ReaderAnswer]:
-    """Newest first. Two queries at most, one if there are none."""
+    """Newest first. A few queries, one if there are none."""
     found = access.answers_of(user, study).select_related(
         "reader", "reply__request__by", "reply__read__study"
     )
     reads = list(found.order_by("-created_at", "pk"))
-    names = dict(FindingTerm.objects.values_list("code", "name")) if reads else {}
-    return [_answer(read, user, study, names) for read in reads]
+    if not reads:
+        return []
+    names = dict(FindingTerm.objects.values_list("code", "name"))
+    of_ai = None if access.is_hidden(user, study.pk) else study.leading
+    is_told = access.knows_readers(user, study.pk)
+    return [
+        _answer(read, names, name=_name_of(read, user, is_told=is_told), differs=_differs(read, of_ai))
+        for read in reads
+    ]
 
 
 def doubts(user: access.Viewer, study: Study) -> Doubts:
+    """None to whoever is blind to the answer that they are about."""
+    if access.is_hidden(user, study.pk):
+        return Doubts(None, [])
     found = ReviewRequest.objects.filter(study=study, status=ReviewStatus.OPEN).select_related("by")
     requests = list(found.order_by("created_at", "pk"))
     own = next((request for request in requests if request.by_id == user.pk), None)
@@ -84,30 +94,26 @@ def _unopened(replies: QuerySet[Reply]) -> QuerySet[Reply]:
     return replies.filter(opened_at=None)
 
 
-def _answer(read: Read, user: access.Viewer, study: Study, names: dict[str, str]) -> ReaderAnswer:
-    reader = read.reader
-    assert reader is not None
+def _answer(read: Read, names: dict[str, str], *, name: str, differs: bool | None) -> ReaderAnswer:
+    assert read.reader is not None
     words = texts.reviews.research_read(
-        reader.reader_name,
-        name=_name_of(reader, user),
-        answer=read.answer,
-        reason=read.reason,
-        differs=_differs(read, study),
+        read.reader.reader_name, name=name, answer=read.answer, reason=read.reason, differs=differs
     )
     ticked = [names.get(code, code) for code in read.findings]
     more = [texts.reviews.confidence(read.confidence), texts.reviews.ticked(ticked)]
     return ReaderAnswer(read, words, " ".join(filter(None, more)), getattr(read, "reply", None))
 
 
-def _differs(read: Read, study: Study) -> bool | None:
-    """Whether it says another class than the AI now says of the study; None where one of them is unsure."""
-    of_ai = LABEL_OF_FINDING.get(study.leading.finding) if study.leading else None
+def _differs(read: Read, shown: Prediction | None) -> bool | None:
+    """Whether it says another class than the AI now says of the study; None where one of them is unsure or hidden."""
+    of_ai = LABEL_OF_FINDING.get(shown.finding) if shown else None
     return None if of_ai is None or read.label == Label.UNKNOWN else read.label != of_ai
 
 
-def _name_of(reader: User, user: access.Viewer) -> str:
-    """Readers are R-nn to all but themselves and administrators (rule D14)."""
+def _name_of(read: Read, user: access.Viewer, *, is_told: bool) -> str:
+    """Readers are R-nn to all but themselves and whoever leads the study (rule D14)."""
+    reader = read.reader
+    assert reader is not None
     if reader.pk == user.pk:
         return "you"
-    is_told = isinstance(user, User) and user.is_administrator
     return (reader.get_full_name() or reader.username) if is_told else ""

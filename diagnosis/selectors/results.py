@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
 from diagnosis import access
 from diagnosis.models import Analysis, Batch, Instance, Study, Upload
-from diagnosis.selectors.studies import ASSESSED
+from diagnosis.selectors.studies import ASSESSED, for_viewer, is_hidden, unveiled, veil
 from diagnosis.states import JobStatus, ResultStatus
 
 GAVE_UP = (JobStatus.FAILED, JobStatus.CANCELLING, JobStatus.CANCELLED)
@@ -39,7 +39,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Result:
-    """What a study shows; `analysis` is the latest of the film that stands for it."""
+    """What a study shows; `analysis` is the latest of the film that stands for it, None where it is hidden."""
 
     study: Study
     status: str
@@ -61,12 +61,15 @@ class Outcome:
 
 def results_page(user: access.Viewer, wanted: Wanted, *, cursor: str, size: int) -> tuple[list[Study], str]:
     """Newest first, and the cursor of the next page (empty: this is the last). Raises DamagedCursorError."""
-    found = with_status(matching(access.studies_of(user), wanted)).order_by("-received_at", "-pk")
+    found = matching(user, access.studies_of(user), wanted)
+    found = with_status(for_viewer(found, user)).order_by("-received_at", "-pk")
     if cursor:
         received_at, pk = opened(cursor)
         found = found.filter(Q(received_at__lt=received_at) | Q(received_at=received_at, pk__lt=pk))
     shown = found.select_related("team", "patient", "source", "leading__checkpoint")
     studies = list(shown[: size + 1])
+    for study in studies:
+        veil(study)
     return studies[:size], closed(studies[size - 1]) if len(studies) > size else ""
 
 
@@ -83,7 +86,7 @@ def opened(cursor: str) -> tuple[datetime, uuid.UUID]:
     return datetime.fromisoformat(received_at), uuid.UUID(hex=pk)
 
 
-def matching(studies: QuerySet[Study], wanted: Wanted) -> QuerySet[Study]:
+def matching(user: access.Viewer, studies: QuerySet[Study], wanted: Wanted) -> QuerySet[Study]:
     asked = {
         "received_at__gte": wanted.since,
         "received_at__lt": wanted.until,
@@ -94,6 +97,10 @@ def matching(studies: QuerySet[Study], wanted: Wanted) -> QuerySet[Study]:
         "record_hash": wanted.record_hash,
     }
     narrowed = studies.filter(**{name: value for name, value in asked.items() if value})
+    if wanted.status == ResultStatus.HIDDEN and not wanted.finding:
+        return narrowed.filter(access.hidden_from(user))
+    if wanted.status or wanted.finding:
+        narrowed = unveiled(user, narrowed)
     return of_status(with_status(narrowed), wanted.status) if wanted.status else narrowed
 
 
@@ -113,12 +120,15 @@ def of_status(studies: Any, status: str) -> QuerySet[Study]:
         ResultStatus.WAITING: studies.filter(leading=None, is_waiting=True),
         ResultStatus.FAILED: studies.filter(leading=None, is_waiting=False, has_failed=True),
         ResultStatus.NOT_ASSESSED: studies.filter(leading=None, is_waiting=False, has_failed=False),
+        ResultStatus.HIDDEN: studies.none(),
     }[status]
     return narrowed
 
 
 def status_of(study: Any) -> str:
-    """Of a study `with_status`. A result that is there is not hidden by another analysis that waits."""
+    """Of a study `for_viewer` and `with_status`. A result that is there is not replaced by an analysis that waits."""
+    if is_hidden(study):
+        return ResultStatus.HIDDEN
     if study.leading_id:
         return ResultStatus.ANALYSED
     if study.is_waiting:
@@ -126,9 +136,24 @@ def status_of(study: Any) -> str:
     return ResultStatus.FAILED if study.has_failed else ResultStatus.NOT_ASSESSED
 
 
-def result_of(study: Study) -> Result:
+def study_for_program(viewer: access.Viewer, study: Study) -> Study:
+    """One study with all that a program is told of it."""
+    found = (
+        for_viewer(Study.objects.filter(pk=study.pk), viewer)
+        .select_related("team", "patient", "source")
+        .get()
+    )
+    veil(found)
+    return found
+
+
+def result_of(viewer: access.Viewer, study: Study) -> Result:
     """What one study shows. Of a study without a result: the film that it waits for, or whose analysis failed."""
-    row = with_status(Study.objects.filter(pk=study.pk)).select_related("leading__checkpoint").get()
+    rows = with_status(for_viewer(Study.objects.filter(pk=study.pk), viewer))
+    row = rows.select_related("leading__checkpoint").get()
+    if is_hidden(row):
+        veil(row)
+        return Result(row, ResultStatus.HIDDEN, None, None)
     analyses = Analysis.objects.filter(instance__series__study=study).select_related("instance")
     if row.leading is not None:
         shown = analyses.filter(pk=row.leading.analysis_id).first()

@@ -6,11 +6,11 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Value
 
 from diagnosis import access, texts
 from diagnosis.models import Analysis, Instance, Prediction, Read, Study, User
-from diagnosis.states import JobStatus
+from diagnosis.states import JobStatus, ReadKind, ReadStatus
 
 PAGE_SIZE = 30
 # Of analyses: those of films that the AI looks at.
@@ -35,15 +35,22 @@ class Filters:
 
 @dataclass(frozen=True)
 class FilmState:
-    """One instance with its latest analysis and its latest prediction (which an analysis that waits does not hide)."""
+    """One instance with its latest analysis and its latest prediction (which an analysis that waits does not hide).
+
+    `is_hidden`: whoever looks is blind to the AI here (rule D1), and there is neither.
+    """
 
     instance: Instance
     analysis: Analysis | None
     prediction: Prediction | None
+    is_hidden: bool = False
 
     @property
     def is_not_assessed(self) -> bool:
         """Whether the AI does not look at this film, and is not about to."""
+        if self.is_hidden:
+            # Its header says so to everybody; what the gate says comes from the AI.
+            return self.instance.is_left_out and not self.instance.gate_reason
         return self.instance.is_left_out and not (self.analysis and self.analysis.is_waiting)
 
 
@@ -66,6 +73,20 @@ class StudyState:
         return next(iter(assessed or self.films), None)
 
     @property
+    def is_hidden(self) -> bool:
+        """Whether whoever looks is blind to the AI here (rule D1)."""
+        return is_hidden(self.study)
+
+    @property
+    def is_read_by_viewer(self) -> bool:
+        """Whether whoever looks is a reader and has read it, be it just now."""
+        return bool(self.study.is_read_by_viewer)  # type: ignore[attr-defined]
+
+    @property
+    def hidden_words(self) -> texts.Wording:
+        return texts.reading.hidden(is_read=self.is_read_by_viewer)
+
+    @property
     def words(self) -> str:
         """'2 frontal films, 1 lateral not assessed' (rule A10)."""
         left_out = [film.instance.not_assessed for film in self.films if film.is_not_assessed]
@@ -82,7 +103,14 @@ class Page:
     older: str = ""
 
 
-def film_state(instance: Instance) -> FilmState:
+def is_hidden(study: Study) -> bool:
+    """Of a study `for_viewer`; whoever forgot to say who looks gets no answer at all."""
+    return bool(study.is_hidden)  # type: ignore[attr-defined]
+
+
+def film_state(instance: Instance, *, is_hidden: bool = False) -> FilmState:
+    if is_hidden:
+        return FilmState(instance, None, None, is_hidden=True)
     analyses = sorted(instance.analyses.all(), key=lambda row: row.requested_at, reverse=True)
     made = [row.prediction for row in analyses if hasattr(row, "prediction")]
     predictions = [prediction for prediction in made if prediction.is_shown_of(instance)]
@@ -90,29 +118,48 @@ def film_state(instance: Instance) -> FilmState:
 
 
 def study_state(study: Study) -> StudyState:
+    """`study` comes from `with_films`."""
+    veil(study)
     instances = [instance for series in study.series.all() for instance in series.instances.all()]
-    return StudyState(
-        study, [film_state(instance) for instance in sorted(instances, key=lambda i: i.created_at)]
-    )
+    in_order = sorted(instances, key=lambda i: i.created_at)
+    return StudyState(study, [film_state(instance, is_hidden=is_hidden(study)) for instance in in_order])
 
 
-def with_films(studies: QuerySet[Study]) -> QuerySet[Study]:
+def for_viewer(studies: QuerySet[Study], viewer: access.Viewer) -> QuerySet[Study]:
+    """With the marks that say what they may be told of each: whether the AI's answer is hidden, and why."""
+    own = Read.objects.filter(study=OuterRef("pk"), reader=viewer.pk, status=ReadStatus.SUBMITTED)
+    is_own = Exists(own.exclude(kind=ReadKind.REPEAT)) if access.is_blindable(viewer) else Value(value=False)
+    return studies.annotate(is_hidden=access.hidden_from(viewer), is_read_by_viewer=is_own)
+
+
+def veil(study: Study) -> None:
+    """Take the AI's answer off a study that is to be shown to somebody who is blind to it. It is never saved."""
+    if is_hidden(study):
+        study.leading = None
+
+
+def with_films(studies: QuerySet[Study], viewer: access.Viewer) -> QuerySet[Study]:
+    """With all that `viewer` may be shown of them; the analyses of a hidden study stay in the database."""
     analyses = Analysis.objects.order_by("-requested_at").select_related(
         "prediction__checkpoint", "prediction__heatmap", "requested_by"
     )
-    return studies.select_related("patient", "team", "source").prefetch_related(
-        "series__instances", Prefetch("series__instances__analyses", queryset=analyses)
+    if access.is_blindable(viewer):
+        analyses = analyses.filter(~access.hidden_from(viewer, study="instance__series__study"))
+    return (
+        for_viewer(studies, viewer)
+        .select_related("patient", "team", "source")
+        .prefetch_related("series__instances", Prefetch("series__instances__analyses", queryset=analyses))
     )
 
 
 def studies_page(user: access.Viewer, filters: Filters, *, before: str = "") -> Page:
     """One page, newest first; `before` is the cursor that the page before gave."""
-    found = narrowed(access.studies_of(user), filters).order_by("-received_at", "-pk")
+    found = narrowed(user, access.studies_of(user), filters).order_by("-received_at", "-pk")
     cursor = parsed_cursor(before)
     if cursor:
         received_at, pk = cursor
         found = found.filter(Q(received_at__lt=received_at) | Q(received_at=received_at, pk__lt=pk))
-    studies = list(with_films(found)[: PAGE_SIZE + 1])
+    studies = list(with_films(found, user)[: PAGE_SIZE + 1])
     older = cursor_of(studies[PAGE_SIZE - 1]) if len(studies) > PAGE_SIZE else ""
     return Page([study_state(study) for study in studies[:PAGE_SIZE]], older)
 
@@ -130,7 +177,7 @@ def parsed_cursor(text: str) -> tuple[datetime, uuid.UUID] | None:
         return None
 
 
-def narrowed(studies: QuerySet[Study], filters: Filters) -> QuerySet[Study]:
+def narrowed(user: access.Viewer, studies: QuerySet[Study], filters: Filters) -> QuerySet[Study]:
     if filters.search:
         studies = studies.filter(matching(filters.search))
     if filters.team:
@@ -141,7 +188,12 @@ def narrowed(studies: QuerySet[Study], filters: Filters) -> QuerySet[Study]:
         studies = studies.filter(received_at__gte=filters.since)
     if filters.until:
         studies = studies.filter(received_at__lt=filters.until)
-    return showing(studies, filters.show) if filters.show else studies
+    return showing(unveiled(user, studies), filters.show) if filters.show else studies
+
+
+def unveiled(user: access.Viewer, studies: QuerySet[Study]) -> QuerySet[Study]:
+    """What is filtered by results: a study whose result is hidden fits no such filter, whatever it shows (rule D1)."""
+    return studies.filter(~access.hidden_from(user)) if access.is_blindable(user) else studies
 
 
 def matching(search: str) -> Q:
@@ -188,8 +240,8 @@ def showing(studies: QuerySet[Study], show: str) -> QuerySet[Study]:
 # --- one study ---
 
 
-def study_for_page(study: Study) -> StudyState:
-    return study_state(with_films(Study.objects.filter(pk=study.pk)).get())
+def study_for_page(viewer: access.Viewer, study: Study) -> StudyState:
+    return study_state(with_films(Study.objects.filter(pk=study.pk), viewer).get())
 
 
 def imported_reads(user: access.Viewer, study: Study) -> list[Read]:

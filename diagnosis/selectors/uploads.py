@@ -37,6 +37,8 @@ class UploadState:
     @property
     def outcome(self) -> str:
         """The finding; without one what the film waits for, or how its upload ended."""
+        if self.film and self.film.is_hidden:
+            return "hidden"
         if self.film and self.film.prediction:
             return self.film.prediction.finding or "on_request"
         if self.waits:
@@ -103,6 +105,8 @@ def _changed(since: datetime) -> Q:
 
 def _states(uploads: QuerySet[Upload], viewer: access.Viewer) -> list[UploadState]:
     analyses = Analysis.objects.order_by("-requested_at").select_related("prediction__checkpoint")
+    if access.is_blindable(viewer):
+        analyses = analyses.filter(~access.hidden_from(viewer, study="instance__series__study"))
     found = list(
         uploads.select_related("parent", "instance__series__study").prefetch_related(
             Prefetch("instance__analyses", queryset=analyses)
@@ -110,17 +114,18 @@ def _states(uploads: QuerySet[Upload], viewer: access.Viewer) -> list[UploadStat
     )
     studies = {upload.instance.series.study_id for upload in found if upload.instance}
     seen = set(access.studies_of(viewer).filter(pk__in=studies).values_list("pk", flat=True))
-    return [_state(upload, seen) for upload in found]
+    hidden = access.hidden_among(viewer, seen)
+    return [_state(upload, seen, hidden) for upload in found]
 
 
-def _state(upload: Upload, seen: set[uuid.UUID]) -> UploadState:
+def _state(upload: Upload, seen: set[uuid.UUID], hidden: set[uuid.UUID]) -> UploadState:
     if upload.instance is None or upload.status == UploadStatus.STOPPED:
         return UploadState(upload, None)
     study = upload.instance.series.study
     if study.pk not in seen:
         is_withdrawn = upload.status == UploadStatus.ACCEPTED and study.status == StudyStatus.WITHDRAWN
         return UploadState(upload, None, is_withdrawn)
-    return UploadState(upload, film_state(upload.instance))
+    return UploadState(upload, film_state(upload.instance, is_hidden=study.pk in hidden))
 
 
 def _place(state: UploadState) -> tuple[int, datetime, bool, int]:

@@ -1,4 +1,7 @@
-"""The worklist: narrowed, counted, in the order of reading. A reader gets nothing that the AI said (D1, D2)."""
+"""The worklist: narrowed, counted, in the order of reading. A reader gets nothing that the AI said (D1, D2).
+
+Nor that reads differ: to readers a disputed case is one that has all its reads; adjudicators have their own list.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import struct
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core import signing
@@ -22,13 +25,17 @@ from diagnosis.states import CaseStatus, ReadStatus, RecheckStatus, Shelf, Tier
 
 CASES_A_PAGE = 30
 ORDER = ("tier", "-priority", "pk")
+# Of what readers have read: a priority would tell how reads and AI compare.
+BY_DATE = ("-received_at", "pk")
+# Stands for the tier in a place of a list by date.
+DATED = 255
 SALT = "worklist"
 PLACE = ">Bd16s"
 # What a row needs of its case, its study and its people.
 SHOWN = (
     "status", "attempt", "tier", "priority", "entered_at", "received_at", "n_reads", "label", "uncertainty",
-    "disagreement", "is_random", "draw", "claim_until", "source__name", "claimed_by__reader_number", "study__sex",
-    "study__age_years", "study__patient__pseudonym",
+    "disagreement", "is_random", "is_disputed", "draw", "claim_until", "source__name", "claimed_by__reader_number",
+    "study__sex", "study__age_years", "study__patient__pseudonym",
 )  # fmt: skip
 NO_LABEL = "none"
 MOST_FOUND = 50
@@ -74,6 +81,12 @@ class CaseRow:
 
     case: Case
     films: list[CaseFilm] = field(default_factory=list)
+    is_veiled: bool = False
+
+    @property
+    def status(self) -> str:
+        """Where it stands to whoever looks."""
+        return CaseStatus.DONE if self.is_veiled and self.case.is_disputed else self.case.status
 
     @property
     def film(self) -> CaseFilm | None:
@@ -135,7 +148,28 @@ def cases_on_shelf(user: access.Viewer, filters: CaseFilters) -> QuerySet[Case]:
         return cases.none()
     status = {Shelf.DONE: CaseStatus.DONE, Shelf.OFF: CaseStatus.OFF}.get(filters.shelf, CaseStatus.OPEN)
     cases = cases.filter(status=status)
+    if not _keeps(user):
+        # What is not open has no tier that a reader may know.
+        if status == CaseStatus.DONE:
+            return cases
+        cases = cases.filter(is_disputed=False)
     return cases.filter(tier=filters.tier) if filters.tier is not None else cases
+
+
+def _parts(user: access.Viewer, filters: CaseFilters) -> list[QuerySet[Case]]:
+    """What stands on a shelf, in parts that are each one range of an index."""
+    parts = [cases_on_shelf(user, filters)]
+    if filters.shelf == Shelf.DONE and not _keeps(user):
+        parts.append(_disputed(cases_sought(user, filters)))
+    return parts
+
+
+def _disputed(cases: QuerySet[Case]) -> QuerySet[Case]:
+    return cases.filter(status=CaseStatus.OPEN, is_disputed=True)
+
+
+def _is_dated(user: access.Viewer, filters: CaseFilters) -> bool:
+    return filters.shelf in (Shelf.MINE, Shelf.DONE) and not _keeps(user)
 
 
 def _keeps(user: access.Viewer) -> bool:
@@ -181,19 +215,40 @@ def _begun_by(user: access.Viewer) -> QuerySet[Any, Any]:
 
 
 def worklist_page(user: access.Viewer, filters: CaseFilters, *, cursor: str = "") -> CasePage:
-    """In the order of reading, after `cursor`. Raises DamagedCursorError."""
+    """In the order of reading, after `cursor`; what was read by date, newest first. Raises DamagedCursorError."""
+    is_dated = _is_dated(user, filters)
+    after = opened(cursor) if cursor else None
+    if after and is_dated != (after[0] == DATED):
+        raise DamagedCursorError("of another shelf")
     # What a row needs is joined to a page of cases, not to all that are sorted for it.
-    places = cases_on_shelf(user, filters).order_by(*ORDER).values_list("pk", flat=True)
-    found = _after(places, opened(cursor)) if cursor else list(places[: CASES_A_PAGE + 1])
-    cases = list(_for_rows(user, Case.objects.filter(pk__in=found)))
-    following = closed(cases[CASES_A_PAGE - 1]) if len(cases) > CASES_A_PAGE else ""
-    return CasePage(_rows(cases[:CASES_A_PAGE]), following)
+    found = [pk for part in _parts(user, filters) for pk in _places(part, after, is_dated=is_dated)]
+    order = BY_DATE if is_dated else ORDER
+    cases = list(_for_rows(user, Case.objects.filter(pk__in=found)).order_by(*order)[: CASES_A_PAGE + 1])
+    following = closed(cases[CASES_A_PAGE - 1], is_dated=is_dated) if len(cases) > CASES_A_PAGE else ""
+    return CasePage(case_rows(user, cases[:CASES_A_PAGE]), following)
+
+
+def _places(
+    part: QuerySet[Case], after: tuple[int, float, uuid.UUID] | None, *, is_dated: bool
+) -> list[uuid.UUID]:
+    if is_dated:
+        return _dated(part.order_by(*BY_DATE), after)
+    places = part.order_by(*ORDER).values_list("pk", flat=True)
+    return _after(places, after) if after else list(places[: CASES_A_PAGE + 1])
+
+
+def _dated(cases: QuerySet[Case], after: tuple[int, float, uuid.UUID] | None) -> list[uuid.UUID]:
+    if after:
+        _, moment, pk = after
+        at = datetime.fromtimestamp(moment, UTC)
+        cases = cases.filter(received_at__lte=at).filter(Q(received_at__lt=at) | Q(pk__gt=pk))
+    return list(cases.values_list("pk", flat=True)[: CASES_A_PAGE + 1])
 
 
 def cases_by_study(user: access.Viewer, keys: Iterable[str]) -> list[CaseRow]:
     """The cases of these studies that the user may see, in the order of reading."""
     studies = [uuid.UUID(hex=key) for key in keys][:MOST_FOUND]
-    return _rows(list(_for_rows(user, access.cases_of(user).filter(study__in=studies))))
+    return case_rows(user, list(_for_rows(user, access.cases_of(user).filter(study__in=studies))))
 
 
 def _for_rows(user: access.Viewer, cases: QuerySet[Case]) -> QuerySet[Any]:
@@ -207,12 +262,13 @@ def _for_rows(user: access.Viewer, cases: QuerySet[Case]) -> QuerySet[Any]:
     return shown.annotate(**marks).order_by(*ORDER)
 
 
-def _rows(cases: Sequence[Case]) -> list[CaseRow]:
+def case_rows(user: access.Viewer, cases: Sequence[Case]) -> list[CaseRow]:
+    """With the films of each, in one query."""
     films: dict[uuid.UUID, list[CaseFilm]] = {case.study_id: [] for case in cases}
     found = Instance.objects.filter(series__study__in=list(films)).order_by("created_at", "pk")
     for study, pk, view in found.values_list("series__study", "pk", "view"):
         films[study].append(CaseFilm(pk, view))
-    return [CaseRow(case, films[case.study_id]) for case in cases]
+    return [CaseRow(case, films[case.study_id], is_veiled=not _keeps(user)) for case in cases]
 
 
 def _after(cases: QuerySet[Case, uuid.UUID], place: tuple[int, float, uuid.UUID]) -> list[uuid.UUID]:
@@ -223,9 +279,10 @@ def _after(cases: QuerySet[Case, uuid.UUID], place: tuple[int, float, uuid.UUID]
     return found + list(cases.filter(tier__gt=tier)[: CASES_A_PAGE + 1 - len(found)])
 
 
-def closed(case: Case) -> str:
+def closed(case: Case, *, is_dated: bool = False) -> str:
     """Where the next page begins, signed, and so that nobody can read the priority in it (D2)."""
-    place = struct.pack(PLACE, case.tier, case.priority, case.pk.bytes)
+    tier, number = (DATED, case.received_at.timestamp()) if is_dated else (case.tier, case.priority)
+    place = struct.pack(PLACE, tier, number, case.pk.bytes)
     nonce = salted_hmac(SALT, place, algorithm="sha256").digest()[:8]
     return signing.dumps([nonce.hex(), _masked(place, nonce).hex()], salt=SALT)
 
@@ -256,11 +313,17 @@ def worklist_counts(user: access.Viewer, filters: CaseFilters) -> CaseCounts:
     """
     cases = _sought(user, filters, access.listed_cases_of(user)).order_by()
     off = cases_sought(user, filters).filter(status=CaseStatus.OFF) if _keeps(user) else Case.objects.none()
+    hides_disputes = not _keeps(user)
     if filters.is_narrowed:
-        return _counted(_mine(user, filters, cases), cases, off, limit=MOST_COUNTED)
+        mine = _mine(user, filters, cases)
+        return _counted(mine, cases, off, limit=MOST_COUNTED, hides_disputes=hides_disputes)
     by_status: dict[str, dict[int, int]] = {}
-    for status, tier, n in cases.values_list("status", "tier").annotate(n=Count("*")):
-        by_status.setdefault(status, {})[tier] = n
+    for stands, tier, is_disputed, n in cases.values_list("status", "tier", "is_disputed").annotate(
+        n=Count("*")
+    ):
+        status = CaseStatus.DONE if hides_disputes and is_disputed else stands
+        tiers = by_status.setdefault(status, {})
+        tiers[tier] = tiers.get(tier, 0) + n
     return CaseCounts(
         waiting=sum(by_status.get(CaseStatus.OPEN, {}).values()),
         mine=_n_mine(user),
@@ -270,7 +333,9 @@ def worklist_counts(user: access.Viewer, filters: CaseFilters) -> CaseCounts:
     )
 
 
-def _counted(mine: QuerySet[Case], cases: QuerySet[Case], off: QuerySet[Case], *, limit: int) -> CaseCounts:
+def _counted(
+    mine: QuerySet[Case], cases: QuerySet[Case], off: QuerySet[Case], *, limit: int, hides_disputes: bool
+) -> CaseCounts:
     """No number is counted beyond the first one that is more than `limit`."""
 
     def n(found: QuerySet[Case]) -> int:
@@ -278,11 +343,15 @@ def _counted(mine: QuerySet[Case], cases: QuerySet[Case], off: QuerySet[Case], *
 
     # In the order of the list, a tier is one range of its index, even where the planner guesses its size wrongly.
     waiting = cases.filter(status=CaseStatus.OPEN).order_by(*ORDER)
+    n_disputed = 0
+    if hides_disputes:
+        waiting = waiting.filter(is_disputed=False)
+        n_disputed = n(_disputed(cases))
     tiers = {tier: n(waiting.filter(tier=tier)) for tier in Tier.ALL}
     return CaseCounts(
         waiting=min(sum(tiers.values()), limit + 1),
         mine=n(mine),
-        done=n(cases.filter(status=CaseStatus.DONE)),
+        done=min(n(cases.filter(status=CaseStatus.DONE)) + n_disputed, limit + 1),
         off=n(off.order_by()),
         tiers={tier: number for tier, number in tiers.items() if number},
         limit=limit,

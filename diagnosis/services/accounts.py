@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from diagnosis import selectors, texts
 from diagnosis.models import Acknowledgement, Checkpoint, Event, Membership, Team, User
-from diagnosis.services import passwords
+from diagnosis.services import oversight, passwords
 from diagnosis.states import AccountChange, Role
 
 DEMO_TEAM = "Emergency department"
@@ -81,6 +81,7 @@ def create(
     first_name: str = "",
     last_name: str = "",
     email: str = "",
+    is_adjudicator: bool = False,
 ) -> User:
     """An account without a password: its owner sets one, by a link from `passwords.make_link()`."""
     user = User(username=username, first_name=first_name, last_name=last_name, email=email)
@@ -90,16 +91,27 @@ def create(
     user.save()
     Event.record(user, AccountChange.NOTHING, AccountChange.MADE, by=by, reason=role)
     set_teams(user, teams, by=by)
+    set_adjudicator(user, wanted=is_adjudicator, by=by)
     return user
 
 
 @transaction.atomic
 def edit(
-    user: User, *, role: str, teams: Iterable[Team], by: User, first_name: str, last_name: str, email: str
+    user: User,
+    *,
+    role: str,
+    teams: Iterable[Team],
+    by: User,
+    first_name: str,
+    last_name: str,
+    email: str,
+    is_adjudicator: bool | None = None,
 ) -> None:
     """Take over what an administrator changed. Raises AccountError for a role that may not be taken away."""
     set_role(user, role, by=by)
     set_teams(user, teams, by=by)
+    if is_adjudicator is not None:
+        set_adjudicator(user, wanted=is_adjudicator, by=by)
     describe(user, by=by, first_name=first_name, last_name=last_name, email=email)
 
 
@@ -128,9 +140,28 @@ def set_role(user: User, role: str, *, by: User | None) -> None:
     if role == old:
         return
     _require_dispensable(user, by=by)
-    User.objects.filter(pk=user.pk).update(role=role, is_staff=role == Role.ADMINISTRATOR, is_superuser=False)
-    user.refresh_from_db()
-    Event.record(user, old, role, by=by)
+    with oversight.watched():
+        if role != Role.RADIOLOGIST:
+            _mark(user, is_adjudicator=False, by=by)
+        rights = {"is_staff": role == Role.ADMINISTRATOR, "is_superuser": False}
+        User.objects.filter(pk=user.pk).update(role=role, **rights)
+        user.refresh_from_db()
+        Event.record(user, old, role, by=by)
+
+
+@transaction.atomic
+def set_adjudicator(user: User, *, wanted: bool, by: User | None) -> None:
+    """Whether they settle cases on which readers differ; only radiologists ever do."""
+    with oversight.watched():
+        _mark(user, is_adjudicator=wanted and user.is_radiologist, by=by)
+
+
+def _mark(user: User, *, is_adjudicator: bool, by: User | None) -> None:
+    others = User.objects.filter(pk=user.pk).exclude(is_adjudicator=is_adjudicator)
+    if others.update(is_adjudicator=is_adjudicator):
+        change = AccountChange.ADJUDICATOR if is_adjudicator else AccountChange.NO_ADJUDICATOR
+        Event.record(user, AccountChange.NOTHING, change, by=by)
+    user.is_adjudicator = is_adjudicator
 
 
 @transaction.atomic
@@ -152,9 +183,10 @@ def deactivate(user: User, *, by: User | None) -> None:
     _require_dispensable(user, by=by)
     now = timezone.now()
     over = {"is_active": False, "sessions_ended_at": now, "link_made_at": None}
-    if User.objects.filter(pk=user.pk, is_active=True).update(**over):
-        user.tokens.filter(revoked_at=None).update(revoked_at=now)
-        Event.record(user, AccountChange.ACTIVE, AccountChange.INACTIVE, by=by)
+    with oversight.watched():
+        if User.objects.filter(pk=user.pk, is_active=True).update(**over):
+            user.tokens.filter(revoked_at=None).update(revoked_at=now)
+            Event.record(user, AccountChange.ACTIVE, AccountChange.INACTIVE, by=by)
     user.refresh_from_db()
 
 

@@ -92,6 +92,7 @@ def is_empty(draft: Draft) -> bool:
         draft.reason,
         draft.comment.strip(),
         draft.regions,
+        draft.why.strip(),
     )
     return not any(said)
 

@@ -49,9 +49,9 @@ class Line:
         return self.study.patient.pseudonym if self.study and self.study.patient else ""
 
 
-def of_study(study: Study) -> list[Line]:
-    """A line for each film of a study, in the order of its page."""
-    state = selectors.study_for_page(study)
+def of_study(study: Study, *, to: User) -> list[Line]:
+    """A line for each film of a study, in the order of its page; what is hidden from `to` is not in it."""
+    state = selectors.study_for_page(to, study)
     return [
         _line(state.study, film, n=n, films=len(state.films)) for n, film in enumerate(state.films, start=1)
     ]
@@ -61,7 +61,7 @@ def of_batch(batch: Batch, *, to: User) -> list[Line]:
     """A line for each file of a batch; of a study that `to` may not open it says no more than how the upload ended."""
     rows = selectors.uploads_of(batch, to)
     pks = {row.film.instance.series.study_id for row in rows if row.film}
-    studies = selectors.with_films(access.studies_of(to).filter(pk__in=pks))
+    studies = selectors.with_films(access.studies_of(to).filter(pk__in=pks), to)
     states = {study.pk: selectors.study_state(study) for study in studies}
     return [_upload_line(n, row, states) for n, row in enumerate(rows, start=1)]
 
@@ -98,6 +98,8 @@ def _line(study: Study, film: FilmState, *, n: int, films: int, file: int | None
 
 def _state(film: FilmState) -> tuple[str, texts.Wording]:
     job = film.analysis
+    if film.is_hidden:
+        return "hidden", texts.reading.HIDDEN
     if film.prediction:
         state = "analysed on request" if film.prediction.although else "analysed"
         return state, texts.finding_of(film.prediction)

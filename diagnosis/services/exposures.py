@@ -1,6 +1,7 @@
 """Who was sent AI output of which study, and when first (rule D1). Whether a read is blinded follows from it.
 
-Every page and every answer of the API that holds a score, a finding or a heatmap calls `note` before it is sent.
+Every page and every answer of the API that holds a score, a finding or a heatmap calls `note` before it is sent. What
+is hidden from a reader is not sent and not noted.
 """
 
 from __future__ import annotations
@@ -8,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from diagnosis import access
-from diagnosis.models import Exposure, Prediction, Study, User
+from diagnosis.models import Case, Exposure, Prediction, Study, User
 from diagnosis.selectors import FilmState, StudyState, UploadState
 
 
@@ -47,8 +49,17 @@ def _note(user: access.Viewer, sent: QuerySet[Prediction]) -> int:
     if not isinstance(user, User):
         return 0
     new = sent.exclude(Exists(Exposure.objects.filter(user=user, prediction=OuterRef("pk"))))
-    found = new.values_list("pk", "analysis__instance__series__study")
+    found = list(new.values_list("pk", "analysis__instance__series__study"))
+    if found:
+        _store(user, found)
+    return len(found)
+
+
+@transaction.atomic
+def _store(user: User, found: list[tuple[UUID, UUID]]) -> None:
+    """In turn with whoever submits a read of these: it comes before these rows, or is stored as not blinded."""
+    cases = Case.objects.select_for_update().filter(study__in={study for _, study in found})
+    list(cases.order_by("pk").values_list("pk"))
     rows = [Exposure(user=user, study_id=study, prediction_id=pk) for pk, study in found]
     # Another tab may have been sent the same meanwhile: the first one counts.
     Exposure.objects.bulk_create(rows, ignore_conflicts=True)
-    return len(rows)

@@ -11,12 +11,14 @@ from django.utils import timezone
 from diagnosis import dispatch, engine
 from diagnosis.models import Analysis, Upload
 from diagnosis.services import (
+    adjudicators,
     analysis,
     intake,
     limits,
     mails,
     notices,
     reading,
+    revisions,
     submissions,
     workers,
     worklist,
@@ -40,16 +42,19 @@ def sweep() -> None:
     if mails.due().exists():
         dispatch.mail_waiting()
     worklist.age()
+    revisions.refresh_outdated()
     reading.announce()
+    adjudicators.announce()
 
 
 def tidy() -> None:
-    """Every hour: remove what nobody will ask for again."""
+    """Every hour: remove what nobody will ask for again, and mark what a change of rules has missed."""
     intake.tidy()
     submissions.forget_old()
     limits.forget_old()
     notices.forget_old()
     mails.forget_old()
+    revisions.mark_misplaced()
 
 
 def oldest_waiting() -> datetime | None:

@@ -10,9 +10,11 @@ from typing import Any
 from diagnosis import texts
 from diagnosis.models import Draft, FindingTerm, Instance, Opinion, Study
 from diagnosis.states import Answer, CannotReason, RegionKind, choices
+from diagnosis.texts import adjudication as settling
 from diagnosis.texts import reads as words
 
-FIELDS = ("answer", "confidence", "findings", "reason", "comment", "regions", "view")
+# `why` is an adjudicator's alone: a reader's draft has none.
+FIELDS = ("answer", "confidence", "findings", "reason", "comment", "regions", "view", "why")
 COMMENT_LENGTH = 4000
 N_REGIONS, N_POINTS, N_POINTS_IN_ALL = 100, 2000, 20_000
 TURNS = (0, 90, 180, 270)
@@ -130,6 +132,14 @@ def _finding(code: Any, bounds: _Bounds) -> str:
 
 
 def _comment(value: Any, _: _Bounds) -> str:
+    return _text(value, too_long=words.COMMENT_LENGTH)
+
+
+def _why(value: Any, _: _Bounds) -> str:
+    return _text(value, too_long=settling.WHY_LENGTH)
+
+
+def _text(value: Any, *, too_long: str) -> str:
     """Line ends as browsers' forms send them count once, as in their text fields."""
     if value is None:
         return ""
@@ -137,7 +147,7 @@ def _comment(value: Any, _: _Bounds) -> str:
     if not _can_be_stored(text):
         raise _FieldError(words.NOT_TEXT)
     if len(text) > COMMENT_LENGTH:
-        raise _FieldError(words.COMMENT_LENGTH.format(most=COMMENT_LENGTH, n=len(text)))
+        raise _FieldError(too_long.format(most=COMMENT_LENGTH, n=len(text)))
     return str(text)
 
 
@@ -238,4 +248,5 @@ _CHECKS: dict[str, Callable[[Any, _Bounds], Any]] = {
     "comment": _comment,
     "regions": _regions,
     "view": _view,
+    "why": _why,
 }

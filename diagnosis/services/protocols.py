@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, prefetch_related_objects
+from django.db.models import Exists, OuterRef, QuerySet, prefetch_related_objects
 
 from diagnosis.models import Case, Cohort, Event, Exposure, Protocol, Read, Study, User
 from diagnosis.states import LabelRule, ReadKind, ReadStatus, Role
@@ -115,7 +115,9 @@ def revise(
 
     Raises ProtocolError where it contradicts itself or cannot be met by the people there are.
     """
-    before = Protocol.objects.select_for_update().filter(cohort=cohort).order_by("-version")[0]
+    # The cohort is locked, not a version: who waited for a version's lock would not see the one that came after it.
+    Cohort.objects.select_for_update().get(pk=cohort.pk)
+    before = current(cohort)
     kept = {name: getattr(before, name) for name in FIELDS}
     named = list(before.adjudicators.all() if adjudicators is None else adjudicators)
     wanted = Protocol(cohort=cohort, version=before.version + 1, made_by=by, reason=reason, **(kept | fields))
@@ -170,7 +172,7 @@ def needs_adjudicator(protocol: Protocol) -> bool:
     return protocol.rule in (LabelRule.ADJUDICATED, LabelRule.MAJORITY)
 
 
-def active_readers() -> Iterable[User]:
+def active_readers() -> QuerySet[User]:
     return User.objects.filter(role=Role.RADIOLOGIST, is_active=True).order_by("pk")
 
 

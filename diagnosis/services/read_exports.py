@@ -21,10 +21,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from diagnosis import access, selectors, texts
-from diagnosis.models import Event, FindingTerm, Read, Region, User
+from diagnosis.models import DerivedLabel, Event, FindingTerm, Read, Region, User
 from diagnosis.selectors import ReadFilters, StudyLabel
 from diagnosis.services.exports import harmless, stamp
-from diagnosis.states import RegionKind
+from diagnosis.states import LabelState, RegionKind
 
 COLUMNS = (
     "read", "study", "study_number", "patient", "source", "reader", "answer", "label", "answer_table", "confidence",
@@ -34,6 +34,8 @@ LABEL_COLUMNS = (
     "study", "study_number", "patient", "source", "label", "reads", "blinded_reads", "readers", "answers", "labels",
     "read_ids", "last_read", "notice",
 )  # fmt: skip
+# What administrators learn besides: how far the label is, and where it comes from.
+PROVENANCE = ("state", "rule", "protocol", "protocol_version", "function")
 FORMAT = 1
 UNNAMED = 0
 # Of the list of films that COCO wants beside its annotations: so much stays in memory, the rest goes to the disk.
@@ -42,10 +44,13 @@ SPOOL_BYTES = 1_000_000
 
 @dataclass(frozen=True)
 class Extent:
-    """How much of a read goes along: comments only when asked for; times and sources to those who see all studies."""
+    """How much of a read goes along: comments only when asked for; times and sources to those who see all studies;
+    where a label comes from to administrators.
+    """
 
     comments: bool = False
     is_inside: bool = False
+    provenance: bool = False
 
 
 class _Line:
@@ -56,7 +61,8 @@ class _Line:
 
 
 def extent(user: access.Viewer, *, comments: bool) -> Extent:
-    return Extent(comments=comments, is_inside=access.sees_all_studies(user))
+    provenance = isinstance(user, User) and user.is_administrator
+    return Extent(comments=comments, is_inside=access.sees_all_studies(user), provenance=provenance)
 
 
 def records(found: QuerySet[Read], how: Extent) -> Iterator[dict[str, Any]]:
@@ -138,7 +144,8 @@ def _csv_values(whole: dict[str, Any]) -> dict[str, Any]:
 
 def labels_as_csv(labels: Iterable[StudyLabel], how: Extent) -> Iterator[str]:
     """A header and a line for each study."""
-    return _table(LABEL_COLUMNS, (_label_values(row, how) for row in labels))
+    columns = (*LABEL_COLUMNS[:-1], *PROVENANCE, LABEL_COLUMNS[-1]) if how.provenance else LABEL_COLUMNS
+    return _table(columns, (_label_values(row, how) for row in labels))
 
 
 def _label_values(row: StudyLabel, how: Extent) -> dict[str, Any]:
@@ -155,8 +162,22 @@ def _label_values(row: StudyLabel, how: Extent) -> dict[str, Any]:
         "answers": " ".join(read.answer or "imported" for read in row.reads),
         "labels": " ".join(read.label for read in row.reads),
         "read_ids": " ".join(str(read.pk) for read in row.reads),
-        "last_read": stamp(max(read.created_at for read in row.reads)),
+        "last_read": stamp(max(read.created_at for read in row.reads)) if row.reads else "",
         "notice": texts.FOOTER,
+        **_provenance(row.derived),
+    }
+
+
+def _provenance(derived: DerivedLabel | None) -> dict[str, Any]:
+    """Without a row no read counts yet."""
+    if derived is None:
+        return {"state": LabelState.WAITING}
+    return {
+        "state": derived.state,
+        "rule": derived.rule,
+        "protocol": derived.protocol.cohort.name,
+        "protocol_version": derived.protocol.version,
+        "function": derived.function,
     }
 
 

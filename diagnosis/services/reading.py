@@ -196,6 +196,7 @@ def _restore(read: Read, case: Case, *, over: Draft | None) -> Draft:
         version=drafts.first_version(case, by=read.reader),
         session=read.session,
         regions=[_drawn(region) for region in read.regions.all()],
+        why=read.why,
         **{name: getattr(read, name) for name in COPIED},
     )
 
@@ -242,4 +243,6 @@ def undoable(reader: User) -> Read | None:
     own = Read.objects.filter(
         reader=reader, status=ReadStatus.SUBMITTED, created_at__gt=since, revealed_at=None
     )
+    # A verdict is taken back where it was given.
+    own = own.exclude(kind=ReadKind.VERDICT)
     return own.select_related("study").order_by("-created_at").first()

@@ -43,6 +43,8 @@ def disagree(study: Study, *, by: User, text: str, prediction: Prediction | None
         raise UnclearError(texts.reviews.UNCLEAR)
     if study.is_demo:
         raise NotSaidError(texts.reviews.NOBODY_READS_IT)
+    if access.is_hidden(by, study.pk):
+        raise NotSaidError(texts.reading.HIDDEN.lead)
     shown = prediction or study.leading
     if shown is None:
         raise NotSaidError(texts.reviews.NOTHING_SHOWN)

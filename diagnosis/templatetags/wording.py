@@ -145,6 +145,9 @@ def answer_words(answer: str) -> str:
 
 @register.filter
 def person(user: User) -> str:
+    """A reader is R-nn to whoever looks (rule D14), whatever else they say or do."""
+    if user.is_radiologist and user.reader_number is not None:
+        return user.reader_name
     return user.get_full_name() or user.username
 
 

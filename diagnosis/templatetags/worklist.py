@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from django import template
 
 from diagnosis import texts
+from diagnosis.models import Case
 from diagnosis.services import worklist
 
 register = template.Library()
@@ -21,6 +23,12 @@ def waited(since: datetime, now: datetime) -> str:
     if days:
         return f"{days} d {hours} h"
     return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
+
+
+@register.simple_tag
+def standing_of(standing: dict[UUID, tuple[int, str]], case: Case) -> tuple[int, str]:
+    """How many can settle a case, and what is said of it."""
+    return standing[case.pk]
 
 
 @register.filter

@@ -1,6 +1,6 @@
 """Every sentence that people read, one module a kind. Re-exports, nothing else."""
 
-from diagnosis.texts import exports, priors, reading, reference, reviews, suspects, terms, worklist
+from diagnosis.texts import exports, priors, protocols, reading, reference, reviews, suspects, terms, worklist
 from diagnosis.texts.findings import (
     FILM_AS_SENT,
     FILM_WIDTH_CM,
@@ -316,6 +316,7 @@ __all__ = [
     "notice_mail",
     "on_request",
     "priors",
+    "protocols",
     "reading",
     "reference",
     "remarks",

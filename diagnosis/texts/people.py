@@ -116,4 +116,6 @@ def account_event(old: str, new: str, reason: str) -> str:
         AccountChange.JOINED: f"joined {reason}",
         AccountChange.LEFT: f"left {reason}",
         AccountChange.NAMED: f"renamed: {reason}",
+        AccountChange.ADJUDICATOR: "marked as adjudicator",
+        AccountChange.NO_ADJUDICATOR: "adjudicator no longer",
     }.get(new, f"role: {old} → {new}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from diagnosis.states import Answer, CannotReason, Tier
+from diagnosis.texts.findings import Wording
 
 ONLY_READERS = "This page is for radiologists. Ask an administrator if you should read films here."
 
@@ -38,3 +39,13 @@ TIERS = {
     Tier.REST: "In turn",
 }
 BLINDED = "**AI result hidden until you submit your read.**"
+HIDDEN = Wording(BLINDED.strip("*"), "", tone="hidden")
+# The read is not final yet, or the protocol shows the result later.
+HIDDEN_STILL = Wording(HIDDEN.lead, "You have read this study; the result is shown later.", tone="hidden")
+READ_IT = "Read it"
+HIDDEN_FITS_NO_FILTER = "Studies whose AI result is hidden from you fit no filter by result."
+
+
+def hidden(*, is_read: bool) -> Wording:
+    """What stands in place of the AI's answer for a reader who is blind to it (rule D1)."""
+    return HIDDEN_STILL if is_read else HIDDEN

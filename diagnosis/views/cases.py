@@ -130,7 +130,7 @@ def submit(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
             case, by=reader, version=sent.version, changes=sent.changes, displayed_ms=sent.displayed_ms
         )
     except opinions.InvalidDraftError as invalid:
-        return shown(request, case, status=422, errors=invalid.errors, typed=_typed(request))
+        return shown(request, case, status=422, errors=invalid.errors, typed=typed(request))
     except readers.OBSTACLES as obstacle:
         return _refused(request, case, obstacle)
     return _go_on(request, leaving=pk, after=read)
@@ -300,7 +300,7 @@ def _uuid(text: str) -> uuid.UUID | None:
 # --- what stands in the way ---
 
 
-def _typed(request: HttpRequest) -> dict[str, Any]:
+def typed(request: HttpRequest) -> dict[str, Any]:
     """What the form holds, as the page shows it again."""
     form = request.POST
     confidence = form.get("confidence", "")
@@ -324,8 +324,12 @@ def _refused(request: HttpRequest, case: Case, obstacle: Exception) -> HttpRespo
         return readers.kept(request, sentence, status=409, study=study)
     more: dict[str, Any] = {"message": sentence}
     if isinstance(obstacle, drafts.DraftConflictError):
-        more = {"message": words.CONFLICT_IN_FORM, "conflict": _told(obstacle)}
-    return shown(request, case, status=409, typed=_typed(request), **more)
+        more = conflict_in_form(obstacle)
+    return shown(request, case, status=409, typed=typed(request), **more)
+
+
+def conflict_in_form(conflict: drafts.DraftConflictError) -> dict[str, Any]:
+    return {"message": words.CONFLICT_IN_FORM, "conflict": _told(conflict)}
 
 
 def _told(conflict: drafts.DraftConflictError) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from diagnosis.services.exports import Line
 @never_cache
 def study_csv(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     study = access.study_for(request.user, pk)
-    lines = _sent(request, exports.of_study(study))
+    lines = _sent(request, exports.of_study(study, to=_user(request)))
     return _answer(request, study, "csv", exports.as_csv(lines), name=f"study-{study.number}")
 
 
@@ -27,7 +27,8 @@ def study_csv(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 def study_pdf(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     study = access.study_for(request.user, pk)
     reads = selectors.reader_answers(request.user, study)
-    content = report.of_study(study, _sent(request, exports.of_study(study)), reads)
+    lines = _sent(request, exports.of_study(study, to=_user(request)))
+    content = report.of_study(study, lines, reads)
     return _answer(request, study, "pdf", content, name=f"study-{study.number}")
 
 

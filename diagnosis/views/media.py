@@ -1,4 +1,7 @@
-"""Pictures, to those who may see their study. They never change once written, so a browser may keep them for itself."""
+"""Pictures, to those who may see their study. Films never change once written: a browser may keep them for itself.
+
+A heatmap is never kept: whoever signs in next at the same desk may be blind to it (rule D1).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import uuid
 from pathlib import Path
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
-from django.views.decorators.cache import cache_control
+from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_safe
 
 from diagnosis import access, renditions
@@ -49,7 +52,7 @@ def dicom(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 @require_safe
-@keep
+@never_cache
 def heatmap(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
     prediction = access.prediction_for(request.user, pk)
     picture = _file(prediction.analysis.instance.folder / renditions.heatmap_name(prediction.pk))

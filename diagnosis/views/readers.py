@@ -18,7 +18,9 @@ from django.urls import reverse
 from diagnosis import access, selectors, texts
 from diagnosis.models import Read, User
 from diagnosis.notation import moment
-from diagnosis.services import claims, drafts, reading
+from diagnosis.services import adjudication, claims, drafts, reading
+from diagnosis.states import ReadKind
+from diagnosis.texts import adjudication as settling
 from diagnosis.texts import reads as words
 
 View = Callable[..., HttpResponse]
@@ -26,6 +28,8 @@ FRAGMENT = "X-Fragment"
 
 # What stands in the way of a draft or a read. Each is answered with 409 and a code.
 OBSTACLES = (
+    adjudication.NotAllowedError,
+    adjudication.NotDisputedError,
     claims.ClaimedError,
     drafts.AlreadyReadError,
     drafts.DraftConflictError,
@@ -77,7 +81,7 @@ def refusal(obstacle: Exception, *, is_kept: bool = False) -> dict[str, Any]:
         facts |= {
             "read": str(obstacle.read.pk),
             "at": obstacle.read.created_at.isoformat(),
-            "address": reverse("case", args=[obstacle.read.study_id]),
+            "address": address_of(obstacle.read),
         }
     return facts
 
@@ -99,12 +103,28 @@ def described(obstacle: Exception, *, is_kept: bool = False) -> tuple[str, str]:
             return "read-meanwhile", words.read_meanwhile(
                 name_of(obstacle.read), moment(obstacle.read.created_at)
             )
+        case adjudication.NotAllowedError():
+            return "not-allowed", settling.NOT_YOURS_ANY_MORE.format(why=obstacle)
+        case adjudication.NotDisputedError():
+            return "not-disputed", _settled(obstacle)
     return "too-late", words.TOO_LATE.format(seconds=f"{settings.UNDO_READ_S:g}")
+
+
+def _settled(obstacle: adjudication.NotDisputedError) -> str:
+    if obstacle.verdict is None:
+        return settling.NOTHING_TO_SETTLE
+    words_of = settling.SETTLED_BY_YOU if obstacle.is_own else settling.SETTLED_BY_ANOTHER
+    return words_of.format(at=moment(obstacle.verdict.created_at))
 
 
 def name_of(read: Read) -> str:
     """R-nn: what other readers know (rule D14)."""
     return read.reader.reader_name if read.reader else ""
+
+
+def address_of(read: Read) -> str:
+    """The page that it was made on."""
+    return reverse("adjudication" if read.kind == ReadKind.VERDICT else "case", args=[read.study_id])
 
 
 def held_by(claimed: claims.ClaimedError) -> dict[str, str]:
@@ -127,6 +147,7 @@ def kept(request: HttpRequest, sentence: str, *, status: int, **more: Any) -> Ht
         else "",
         "findings": ", ".join(term.name for term in selectors.terms_to_tick(codes) if term.code in codes),
         "comment": form.get("comment", ""),
+        "reason for the verdict": form.get("why", ""),
     }
     context = {"sentence": sentence, "typed": {name: value for name, value in typed.items() if value}, **more}
     return render(request, "cases/kept.html", context, status=status)
@@ -136,7 +157,7 @@ def _signed_out(request: HttpRequest) -> HttpResponse:
     if wants_json(request):
         return signed_out()
     if request.method == "POST" and "answer" in request.POST:
-        case = request.path.removesuffix("read/")
+        case = request.path.removesuffix("read/").removesuffix("verdict/")
         back = f"{reverse('login')}?{urlencode({'next': case})}"
         return kept(request, words.SIGNED_OUT, status=401, sign_in=back)
     return redirect_to_login(request.get_full_path() if request.method == "GET" else reverse("home"))

@@ -43,6 +43,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "form": form, "filters": filters, "page": page, "query": query.urlencode(), "before": before,
         "has_teams": len(teams) > 1, "has_sources": sources.exists(),
         "sees_sources": access.sees_all_studies(request.user),
+        "hidden_fits_no_filter": texts.reading.HIDDEN_FITS_NO_FILTER,
     }  # fmt: skip
     return page_or_fragment(
         request, page="studies/index.html", fragment="studies/_rows.html", context=context
@@ -86,7 +87,7 @@ def asked(request: HttpRequest) -> int:
 
 def study_context(study: Study, request: HttpRequest) -> dict[str, Any]:
     """What page, fragment and print say of a study and the film that is looked at."""
-    state = selectors.study_for_page(study)
+    state = selectors.study_for_page(request.user, study)
     chosen = request.GET.get("film", "")
     film = next((film for film in state.films if str(film.instance.pk) == chosen), state.leading)
     polls = asked(request)
@@ -106,13 +107,23 @@ def study_context(study: Study, request: HttpRequest) -> dict[str, Any]:
         "answers": selectors.reader_answers(request.user, state.study),
         "doubts": selectors.doubts(request.user, study),
         "reviews": texts.reviews,
+        **_hidden(state),
         **(film_context(film) if film else {}),
     }
 
 
+def _hidden(state: selectors.StudyState) -> dict[str, Any]:
+    """What a reader who is blind to the AI is told instead; the link leads where they may end that."""
+    if not state.is_hidden:
+        return {}
+    return {"status": state.hidden_words, "reads_it": not state.is_read_by_viewer}
+
+
 def film_context(film: selectors.FilmState) -> dict[str, Any]:
-    """What is said of one film: its answer, what it waits for, its heatmap, its history."""
+    """What is said of one film: its answer, what it waits for, its heatmap, its history. Nothing where it is hidden."""
     prediction, latest = film.prediction, film.analysis
+    if film.is_hidden:
+        return {}
     heatmap = getattr(prediction, "heatmap", None)
     is_open = latest is not None and (latest.is_waiting or not hasattr(latest, "prediction"))
     ahead = analysis.ahead_of(latest) if latest and latest.is_waiting else 0

@@ -27,6 +27,7 @@ OUTCOMES = {
     "uncertain": ("uncertain", "uncertain"),
     "below": ("below", "no COVID-19 pattern"),
     "on_request": ("known", "analysed on request"),
+    "hidden": ("hidden", "hidden until you read them"),
     "waiting": ("waiting", "not analysed yet"),
     "not_assessed": ("known", "not assessed"),
     "failed": ("failed", "analysis failed"),
@@ -142,6 +143,9 @@ def _answer(row: selectors.UploadState) -> dict[str, Any]:
 def words(row: selectors.UploadState) -> str:
     """The outcome in a line, the same on both pages."""
     film = row.film
+    if film and film.is_hidden:
+        hidden = texts.reading.HIDDEN.lead
+        return f"{hidden} · {row.sentence}" if row.upload.status == "duplicate" else hidden
     if film and film.prediction:
         answer, shown = texts.finding_of(film.prediction), texts.score(film.prediction.probability)
         found = str(answer) if film.prediction.although else f"{answer.lead} AI score {shown}"

@@ -58,7 +58,7 @@ def show(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _initial(user: User) -> dict[str, Any]:
-    fields = ("first_name", "last_name", "email", "role")
+    fields = ("first_name", "last_name", "email", "role", "is_adjudicator")
     return {name: getattr(user, name) for name in fields} | {"teams": user.teams.all()}
 
 

@@ -84,7 +84,7 @@ class Room {
     await this.#work(async () => {
       await this.sitting?.draft.flush();
       await this.swap(await post(address), { isNew: true, isLeft: true });
-      this.sitting.root.querySelector("[data-restored]")?.replaceChildren(SAYS.takenBack);
+      this.sitting.root.querySelector("[data-restored]")?.replaceChildren(this.root.dataset.takenBack ?? SAYS.takenBack);
     });
   }
 

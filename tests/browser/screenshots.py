@@ -14,10 +14,15 @@ from typing import Any
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests import xrays, zips
-from tests.browser import hands, stage
+from tests.browser import disputes, hands, stage
 from tests.browser.chromium import launch, signed_in
 from tests.browser.site import running_site
-from tests.browser.test_accessibility import OTHER_VERSION
+from tests.browser.test_accessibility import (
+    OTHER_VERSION,
+    label_history,
+    look_at_a_version,
+    refused_version,
+)
 from tests.sites import Site
 
 TABLE = b"file,patient\nchest-pa.jpg,4711\nward-7.png,4712\nnight.png,4713\n"
@@ -103,6 +108,8 @@ def take_all(camera: Camera) -> None:
     camera.take("system", "/system/", role="administrator")
     take_people(camera)
     take_worklist(camera)
+    take_protocols(camera)
+    take_adjudications(camera)
     camera.take("suspects-none", "/suspects/", role="administrator")
     stage.suspected(camera.site)
     camera.take("suspects", "/suspects/", role="administrator", sizes=READING_ROOM)
@@ -242,6 +249,16 @@ def take_reads(camera: Camera, page: Page) -> None:
     )  # fmt: skip
 
 
+def take_protocols(camera: Camera) -> None:
+    protocol, study = stage.protocol_page(camera.site)
+    pages = {"list": "/protocols/", "one": protocol, "rule": f"{protocol}rule/", "new": "/protocols/new/"}
+    for name, address in pages.items():
+        camera.take(f"protocols-{name}", address, role="administrator")
+    camera.take("protocols-looked-at", protocol, role="administrator", prepare=look_at_a_version)
+    camera.take("protocols-refused", protocol, role="administrator", prepare=refused_version)
+    camera.take("protocols-label", study, role="administrator", prepare=label_history)
+
+
 def take_reading(camera: Camera) -> None:
     if not "reading".startswith(camera.only[:7]):
         return
@@ -369,6 +386,27 @@ def take_worklist(camera: Camera) -> None:
         "worklist-saved", f"/worklist/?search={pseudonym[:4]}", role="radiologist", prepare=save_filter
     )
     camera.take("worklist-session", "/worklist/", role="radiologist", prepare=begin_session)
+
+
+def take_adjudications(camera: Camera) -> None:
+    judge = disputes.adjudicator(camera.site)
+    camera.take("adjudications-none", "/adjudications/", role=judge)
+    camera.take("adjudications-others", "/adjudications/", role="radiologist")
+    dispute, claimed, settled, read = disputes.disputed(camera.site, 4)
+    disputes.opened_by_another(camera.site, claimed)
+    disputes.settled(camera.site, settled)
+    disputes.read_by_all(camera.site, read)
+    camera.take("adjudications", "/adjudications/", role=judge, sizes=READING_ROOM)
+    camera.take("adjudications-kept", "/adjudications/", role="administrator", sizes=READING_ROOM)
+    shown = {"role": judge, "prepare": at_dispute}
+    camera.take("adjudication", f"/adjudications/{dispute}/", sizes=READING_ROOM, **shown)
+    camera.take("adjudication-held", f"/adjudications/{claimed}/", **shown)
+    camera.take("adjudication-settled", f"/adjudications/{settled}/", role=judge)
+    camera.take("adjudication-own", f"/adjudications/{read}/", role=judge)
+
+
+def at_dispute(page: Page) -> None:
+    page.locator("#case[data-displayed=true]").wait_for(state="attached")
 
 
 def ask_to_take_off(page: Page) -> None:

@@ -445,6 +445,65 @@ def doubted(site: Site, study: str) -> None:
     site.shell(DISAGREE.format(study=study))
 
 
+# --- protocols ---
+
+COHORT = """
+from datetime import timedelta
+from django.utils import timezone
+from diagnosis.models import Case, User
+from diagnosis import renditions
+from diagnosis.services import claims, cohorts, revisions, worklist
+from ml.phantom import phantom
+from tests import factories
+if not User.objects.filter(username="second.reader").exists():
+    factories.UserFactory(username="second.reader", role="radiologist")
+if not User.objects.filter(username="judge").exists():
+    factories.UserFactory(username="judge", role="radiologist", is_adjudicator=True)
+source = factories.SourceFactory(slug="{key}", name="Clinic {key}")
+readers = list(User.objects.filter(username__in=["radiologist", "second.reader"]).order_by("pk"))
+for reader in readers:
+    claims.number_of(reader)
+def read(study, reader, **facts):
+    factories.ReadFactory(study=study, reader=reader, created_at=timezone.now() - timedelta(hours=30), **facts)
+    worklist.refresh(study)
+studies = []
+for n in range({n}):
+    film = factories.InstanceFactory(series__study__source=source, view="PA", width=448, height=512)
+    film.folder.mkdir(parents=True)
+    grey = phantom({key} + n, 448, 512)
+    renditions.write(film.folder, pixels=grey, gray8=grey)
+    worklist.enter(film.series.study)
+    studies.append(film.series.study)
+read(studies[0], readers[0])
+print(source.name, studies[0].pk, sep="|")
+"""
+VERSIONS = """
+chief = User.objects.get(username="administrator")
+cohort = cohorts.make(cohorts.Rule("Cohort {key}", sources=[source], lead=chief), by=chief)
+factories.protocol(cohort, n_readers=2, rule="adjudicated", made_by=chief, reason="A second opinion on all of these")
+factories.protocol(cohort, repeat_share=0.05, made_by=chief, reason="How well readers agree with themselves")
+read(studies[1], readers[0])
+read(studies[1], readers[1], answer="normal")
+Case.objects.filter(study=studies[0]).update(entered_at=timezone.now() - timedelta(hours=40))
+while revisions.refresh_outdated():
+    pass
+print(cohort.pk, studies[1].pk, sep="|")
+"""
+
+
+def cases_of_a_source(site: Site, n: int = 3) -> tuple[str, str]:
+    """The name of a source with films of its own, and a study of it that one reader has read."""
+    source, study = site.shell(COHORT.format(key=next(UNSEEN), n=n)).strip().split("|")
+    return source, study
+
+
+def protocol_page(site: Site) -> tuple[str, str]:
+    """The pages of a cohort whose protocol has been revised, and of a study on which its readers differ."""
+    made = site.shell((COHORT + VERSIONS).format(key=next(UNSEEN), n=6)).strip().splitlines()[-1]
+    cohort, study = made.split("|")
+    return f"/protocols/{cohort}/", f"/studies/{study}/"
+
+
 # --- suspected labels ---
 
 SUSPECTED = """

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests import xrays, zips
-from tests.browser import hands, stage
+from tests.browser import disputes, hands, stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
 
@@ -196,6 +196,12 @@ def cannot(page: Page) -> None:
     page.keyboard.press("Enter")
 
 
+def no_reason(page: Page) -> None:
+    at_case(page)
+    page.keyboard.press("3")
+    page.keyboard.press("Enter")
+
+
 def all_keys(page: Page) -> None:
     at_case(page)
     keys(page)
@@ -219,6 +225,24 @@ def ask_to_take_off(page: Page) -> None:
     choose(page)
     page.get_by_role("button", name="Take off the list").click()
     expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def look_at_a_version(page: Page) -> None:
+    page.get_by_label("Random cases, in %").fill("35")
+    page.get_by_label("Reason for the change").fill("More of them for agreement")
+    page.get_by_role("button", name="See what changes").click()
+    expect(page.get_by_role("button", name="Make this version")).to_be_visible()
+
+
+def refused_version(page: Page) -> None:
+    page.get_by_label("Random cases, in %").fill("350")
+    page.get_by_role("button", name="See what changes").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
+def label_history(page: Page) -> None:
+    ready(page)
+    page.get_by_text("Labels held before").click()
 
 
 PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
@@ -300,6 +324,20 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "worklist, keys": ("radiologist", "worklist", keys),
     "worklist, no match": ("radiologist", "/worklist/?search=nothing", nothing),
     "worklist, taking off": ("administrator", "worklist", ask_to_take_off),
+    "protocols": ("administrator", "/protocols/", nothing),
+    "protocol": ("administrator", "protocol", nothing),
+    "protocol, looked at": ("administrator", "protocol", look_at_a_version),
+    "protocol, refused": ("administrator", "protocol", refused_version),
+    "new cohort": ("administrator", "/protocols/new/", nothing),
+    "rule of a cohort": ("administrator", "protocol rule", nothing),
+    "study with a label that is disputed": ("administrator", "disputed study", label_history),
+    "adjudications": ("adjudicator", "/adjudications/", nothing),
+    "adjudications of an administrator": ("administrator", "disputes", nothing),
+    "adjudications, others settle": ("radiologist", "disputes", nothing),
+    "adjudication": ("adjudicator", "dispute", at_case),
+    "adjudication without a reason": ("adjudicator", "dispute", no_reason),
+    "adjudication, settled": ("adjudicator", "settled dispute", nothing),
+    "not for its reader to settle": ("adjudicator", "own dispute", nothing),
     "suspected labels": ("administrator", "suspected", nothing),
     "not allowed": ("clinician", "/system/", nothing),
     "not found": ("clinician", f"/studies/{NOWHERE}/", nothing),
@@ -333,6 +371,14 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
     pseudonym, cases = stage.cases_of_one_patient(filled, 4)
     stage.claimed_by_another(filled, cases[0])
     known["worklist"] = f"/worklist/?search={pseudonym}"
+    known["protocol"], known["disputed study"] = stage.protocol_page(filled)
+    known["protocol rule"] = f"{known['protocol']}rule/"
+    disputes.adjudicator(filled)
+    dispute, settled, read, _ = disputes.disputed(filled, 4)
+    disputes.settled(filled, settled)
+    disputes.read_by_all(filled, read)
+    known |= {"disputes": "/adjudications/", "dispute": f"/adjudications/{dispute}/"}
+    known |= {"settled dispute": f"/adjudications/{settled}/", "own dispute": f"/adjudications/{read}/"}
     known |= {"own": own, "own withdrawal": f"{own}withdrawal/", "own patient": f"{own}patient/"}
     return {**known, "to settle": "/identity/"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 
 from diagnosis import selectors, texts
 from diagnosis.models import Analysis, Event, Instance, Prediction, User
@@ -52,7 +53,7 @@ def test_a_film_that_the_gate_turns_away_is_not_assessed_and_keeps_no_score(turn
     assert not Prediction.objects.exists() and not list(turned_away.folder.glob("heatmap*"))
     state = film_state(turned_away)
     assert state.is_not_assessed and state.prediction is None
-    assert selectors.result_of(turned_away.series.study).status == ResultStatus.NOT_ASSESSED
+    assert selectors.result_of(AnonymousUser(), turned_away.series.study).status == ResultStatus.NOT_ASSESSED
 
 
 def test_a_film_that_the_gate_lets_pass_has_its_answer_and_what_was_measured(send, promote):
@@ -128,7 +129,7 @@ def test_a_radiologist_gets_a_score_without_finding_and_heatmap(turned_away, rad
     study = turned_away.series.study
     study.refresh_from_db()
     assert study.leading == prediction
-    assert selectors.result_of(study).status == ResultStatus.ANALYSED
+    assert selectors.result_of(AnonymousUser(), study).status == ResultStatus.ANALYSED
 
 
 def test_who_asked_and_why_not_is_on_record(turned_away, radiologist):
@@ -191,7 +192,7 @@ def test_of_a_study_a_finding_leads_before_a_higher_score_that_was_asked_for():
     analysis.lead(study)
     study.refresh_from_db()
     assert study.leading == low
-    assert selectors.study_for_page(study).leading.prediction == low
+    assert selectors.study_for_page(AnonymousUser(), study).leading.prediction == low
 
 
 # --- taken back ---
@@ -218,7 +219,9 @@ def test_taken_back_while_it_waits_it_is_not_analysed(turned_away, radiologist):
     assert asked.status == JobStatus.CANCELLED
     analysis.run_waiting()
     assert not Prediction.objects.exists()
-    assert selectors.result_of(turned_away.series.study).status == ResultStatus.NOT_ASSESSED, "not failed"
+    assert (
+        selectors.result_of(AnonymousUser(), turned_away.series.study).status == ResultStatus.NOT_ASSESSED
+    ), "not failed"
 
 
 def test_what_nobody_asked_for_is_not_taken_back_and_what_waits_goes_on(turned_away, radiologist):

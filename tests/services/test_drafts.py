@@ -106,6 +106,7 @@ def test_every_field_is_stored(draft, film):
             "regions": [box(film, finding="consolidation", points=[[10.0, 20.0], [110.5, 220.0]])],
             "view": {str(film.pk): {"flipped": True, "rotated": 90}},
             "active_ms": 0,
+            "why": "",
             "saved_at": stored.updated_at.isoformat(),
         }
     )

@@ -27,7 +27,7 @@ from diagnosis.models import (
     Study,
     Upload,
 )
-from diagnosis.services import analysis, duplicates, identity, intake, withdrawal
+from diagnosis.services import analysis, duplicates, identity, intake, protocols, revisions, withdrawal
 from diagnosis.states import ConflictStatus, JobStatus, Role, StudyStatus, UploadStatus
 from tests import factories, xrays
 
@@ -264,3 +264,29 @@ def test_a_study_that_eight_bring_back_at_once_is_back_once():
     assert Study.objects.get().status == StudyStatus.ACTIVE
     assert Analysis.waiting().count() == 1
     assert Instance.objects.get().pixels_once == Instance.objects.get().pixel_sha256
+
+
+# --- protocols ---
+
+
+def test_of_eight_who_revise_what_they_all_looked_at_one_makes_the_next_version():
+    rest, chief = protocols.rest(), factories.UserFactory(role=Role.ADMINISTRATOR)
+    factories.UserFactory(role=Role.RADIOLOGIST)
+
+    def revise() -> bool:
+        try:
+            revisions.revise(rest, seen=1, by=chief, reason="at once", adjudicators=[], random_share=0.5)
+        except protocols.ProtocolError:
+            return False
+        return True
+
+    assert sorted(at_once(revise)) == [False] * (N_THREADS - 1) + [True]
+    assert list(rest.protocols.order_by("version").values_list("version", flat=True)) == [1, 2]
+
+
+def test_revisions_that_look_at_nothing_follow_one_another_without_a_gap():
+    rest = protocols.rest()
+    factories.UserFactory(role=Role.RADIOLOGIST)
+    assert all(at_once(lambda: bool(protocols.revise(rest, by=None, reason="at once", random_share=0.5))))
+    versions = rest.protocols.order_by("version").values_list("version", flat=True)
+    assert list(versions) == list(range(1, N_THREADS + 2))

@@ -17,10 +17,10 @@ from pycocotools.coco import COCO
 from diagnosis import selectors, texts
 from diagnosis.models import Event, FindingTerm, Read, Region
 from diagnosis.selectors import ReadFilters
-from diagnosis.services import read_exports
+from diagnosis.services import labels, read_exports, worklist
 from diagnosis.services.read_exports import Extent
 from diagnosis.services.read_schema import SCHEMA
-from diagnosis.states import Answer, Label, ReadStatus, Role
+from diagnosis.states import Answer, Label, LabelRule, ReadStatus, Role
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -51,6 +51,7 @@ def read():
         is_blinded=True,
         created_at=timezone.now() - timedelta(minutes=5),
     )
+    worklist.enter(study)
     for drawings in ([BOX, LENGTH], [OUTLINE]):
         instance = factories.InstanceFactory(series__study=study, width=2048, height=2496)
         for drawing in drawings:
@@ -154,16 +155,52 @@ def test_no_comment_becomes_a_formula(read):
     assert line["comment"] == "'" + read.comment
 
 
-def test_labels_name_the_reads_behind_them(read):
+def labels_of(user):
+    how = read_exports.extent(user, comments=False)
+    return table(read_exports.labels_as_csv(selectors.labels(user, ReadFilters()), how))
+
+
+def test_labels_name_the_reads_behind_them_and_where_they_come_from(read):
     chief = factories.UserFactory(role=Role.ADMINISTRATOR)
+    held = factories.protocol(rule=LabelRule.UNANIMOUS, n_readers=2)
     other = factories.ReadFactory(study=read.study, answer=Answer.NORMAL, reader__reader_number=12)
+    factories.ReadFactory(study=read.study, answer=Answer.NORMAL, is_blinded=False)
+    worklist.refresh(read.study)
+    (line,) = labels_of(chief)
+    assert (line["label"], line["reads"], line["blinded_reads"]) == ("unknown", "2", "2")
+    assert line["readers"] == "R-07 R-12" and line["answers"] == "typical normal"
+    assert line["read_ids"].split() == [str(read.pk), str(other.pk)]
+    assert (line["state"], line["rule"]) == ("decided", "unanimous")
+    assert (line["protocol"], line["protocol_version"]) == (held.cohort.name, str(held.version))
+    assert line["function"] == str(labels.FUNCTION)
+
+
+def test_what_a_source_states_is_a_label_until_the_readers_have_spoken(read):
+    chief = factories.UserFactory(role=Role.ADMINISTRATOR)
+    factories.protocol(rule=LabelRule.UNANIMOUS, n_readers=2)
     source = factories.SourceFactory(slug="a-hospital")
-    factories.ReadFactory(study=read.study, reader=None, source=source, answer="", label=Label.COVID)
-    (line,) = table(read_exports.labels_as_csv(selectors.labels(chief, ReadFilters()), INSIDE))
-    assert (line["label"], line["reads"], line["blinded_reads"]) == ("unknown", "3", "2")
-    assert line["readers"] == "R-07 R-12 source:a-hospital" and line["answers"] == "typical normal imported"
-    assert line["labels"] == "covid noncovid covid"
-    assert line["read_ids"].split()[:2] == [str(read.pk), str(other.pk)]
+    factories.ReadFactory(study=read.study, reader=None, source=source, answer="", label=Label.NONCOVID)
+    worklist.refresh(read.study)
+    (line,) = labels_of(chief)
+    assert (line["label"], line["readers"], line["answers"]) == ("noncovid", "source:a-hospital", "imported")
+
+
+def test_without_a_read_that_counts_there_is_a_line_and_no_label():
+    read = factories.ReadFactory(is_blinded=False)
+    worklist.enter(read.study)
+    (line,) = labels_of(factories.UserFactory(role=Role.ADMINISTRATOR))
+    assert (line["study"], line["label"], line["reads"], line["state"]) == (
+        str(read.study_id), "", "0", "waiting",
+    )  # fmt: skip
+    assert line["last_read"] == line["rule"] == ""
+
+
+def test_a_reader_gets_a_label_of_the_own_reads_and_nothing_of_where_it_comes_from(read):
+    factories.ReadFactory(study=read.study, answer=Answer.NORMAL)
+    worklist.refresh(read.study)
+    (line,) = labels_of(read.reader)
+    assert tuple(line) == read_exports.LABEL_COLUMNS
+    assert (line["label"], line["read_ids"]) == ("covid", str(read.pk))
 
 
 # --- COCO ---

@@ -191,7 +191,7 @@ def test_a_draft_is_stored_and_answered_as_it_stands(room, case):
     answer = put(room, case, body)
     assert answer.status_code == 200 and "no-store" in answer["Cache-Control"]
     saved_at = Draft.objects.get().updated_at.isoformat()
-    assert answer.json() == body | {"version": 2, "saved_at": saved_at}
+    assert answer.json() == body | {"version": 2, "saved_at": saved_at, "why": ""}
 
 
 def test_a_draft_is_found_again_after_the_session_was_lost(room, case, reader, sign_in):

@@ -14,8 +14,8 @@ from django.utils import timezone
 from pypdf import PdfReader
 
 from diagnosis import texts
-from diagnosis.models import FindingTerm, Read, Reply, ReviewRequest
-from diagnosis.services import reviews
+from diagnosis.models import Cohort, FindingTerm, Read, Reply, ReviewRequest
+from diagnosis.services import reviews, worklist
 from diagnosis.states import Answer, Finding, ReadStatus, ReviewStatus, Role
 from tests import factories
 from tests.web.test_study_page import predicted
@@ -89,6 +89,8 @@ def test_a_synthetic_film_has_no_button(browser, study, prediction):
 @pytest.mark.parametrize("role", [Role.CLINICIAN, Role.RADIOLOGIST, Role.ADMINISTRATOR])
 def test_once_said_it_stands_there_with_its_date_and_can_be_taken_back(role, say, study, sign_in, team):
     user = factories.UserFactory(role=role, team=team)
+    if role == Role.RADIOLOGIST:
+        factories.ReadFactory(study=study, reader=user, created_at=timezone.now() - timedelta(hours=1))
     browser = sign_in(user)
     assert say(by=browser).url.startswith(reverse("study", args=[study.pk]))
     page = page_of(browser, study)
@@ -204,25 +206,34 @@ def test_what_a_source_states_is_no_readers_answer(browser, study, prediction):
     assert "Research read" not in page_of(browser, study)
 
 
-def test_who_it_was_is_known_to_themselves_and_to_administrators(
+def test_who_it_was_is_known_to_themselves_and_to_the_lead_of_the_study(
     browser, study, prediction, answered, sign_in
 ):
+    """Rule D14: not to administrators, nor to who leads another study."""
     reader = answered().reader
-    chief = sign_in(factories.UserFactory(role=Role.ADMINISTRATOR))
-    assert "Ada" not in page_of(browser, study)
-    assert "Research read by R-07, Ada (radiologist)" in words_of(page_of(chief, study))
+    chief, lead = (factories.UserFactory(role=Role.ADMINISTRATOR) for _ in range(2))
+    Cohort.objects.create(name="Another study", lead=chief)
+    assert worklist.enter(study)
+    Cohort.objects.filter(is_rest=True).update(lead=lead)
+    for viewer in (browser, sign_in(chief)):
+        assert "Research read by R-07 (radiologist)" in words_of(page_of(viewer, study))
+        assert "Ada" not in page_of(viewer, study)
+    assert "Research read by R-07, Ada (radiologist)" in words_of(page_of(sign_in(lead), study))
     assert "Research read by R-07, you (radiologist)" in words_of(page_of(sign_in(reader), study))
 
 
 def test_a_radiologist_sees_no_other_readers_answer_unless_they_asked(
     study, prediction, answered, sign_in, say
 ):
-    reader = sign_in(factories.UserFactory(role=Role.RADIOLOGIST))
+    user = factories.UserFactory(role=Role.RADIOLOGIST, reader_number=70)
+    reader = sign_in(user)
     answered()
     assert "Research read" not in page_of(reader, study)
+    factories.ReadFactory(study=study, reader=user, created_at=timezone.now() - timedelta(hours=2))
+    assert "Research read by R-07 (radiologist)" not in words_of(page_of(reader, study))
     say(by=reader)
     second = answered(Answer.NORMAL)
-    assert "Research read" not in page_of(reader, study)
+    assert "Research read by R-07 (radiologist)" not in words_of(page_of(reader, study))
     reviews.answer(second)
     assert "Research read by R-07 (radiologist)" in words_of(page_of(reader, study))
 

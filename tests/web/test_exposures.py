@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 from pypdf import PdfReader
 
 from diagnosis import pseudonyms, renditions
@@ -26,7 +28,10 @@ SCORE = 0.8642
 # The score as pages and as programs read it, and the finding in words and in code.
 SIGNS = ("0.86", "COVID-19 pattern: above", "Above threshold", '"above"')
 # What names findings on a page without saying them of a study: the filters of the study list, and the API's manual.
-OF_NO_STUDY = ('<option value="above">Above threshold</option>',)
+OF_NO_STUDY = (
+    '<option value="above">Above threshold</option>',
+    '<li class="count" data-count="above" hidden>',
+)
 DOCUMENTS = {"api-docs", "api-schema"}
 MAP = xrays.png(xrays.film(7), mode="RGBA")
 # Every address whose answer to GET holds AI output of the study. All others hold none, those still to come among them.
@@ -39,7 +44,14 @@ SHOW_IT = {
 
 @pytest.fixture
 def shown(world: dict[str, Any], team: Any, sign_in: Any) -> Any:
-    """The world with an unmistakable score, and the browser of a radiologist who sent its film."""
+    """The world with an unmistakable score, and the browser of a radiologist who sent its film and has read it."""
+    factories.ReadFactory(
+        study_id=world["study"], reader=world["radiologist"], created_at=timezone.now() - timedelta(minutes=1)
+    )
+    return marked(world, sign_in)
+
+
+def marked(world: dict[str, Any], sign_in: Any) -> Any:
     reader = world["radiologist"]
     prediction = Prediction.objects.get(pk=world["prediction"])
     Prediction.objects.update(probability=SCORE)

@@ -23,6 +23,7 @@ from diagnosis.models import (
     Upload,
     User,
 )
+from diagnosis.services import protocols
 from diagnosis.states import Role, UploadStatus
 from tests import factories, xrays
 
@@ -48,6 +49,9 @@ READING_ROOM = (302, 403, 403, 403, 403, 200, 200)
 ONLY_POST = (302, 405, 405, 405, 405, 405, 405)
 # A program is told to sign in, not sent to a page.
 API_OF_THE_TEAM = (401, 200, 200, 404, 404, 200, 200)
+# The radiologist has not read this study: what the AI made of it does not exist for them (rule D1).
+OF_THE_AI = (302, 200, 200, 404, 404, 404, 200)
+API_OF_THE_AI = (401, 200, 200, 404, 404, 404, 200)
 API_ONLY_POST = (401, 405, 405, 405, 405, 405, 405)
 
 TABLE: dict[str, tuple[int, ...]] = {
@@ -75,7 +79,7 @@ TABLE: dict[str, tuple[int, ...]] = {
     "instance-dicom": OF_THE_TEAM,
     "instance-text-clearance": ONLY_POST,
     "instance-assessment": ONLY_POST,
-    "prediction-heatmap": OF_THE_TEAM,
+    "prediction-heatmap": OF_THE_AI,
     "lateness": SIGNED_IN,
     "system": ADMINISTRATOR,
     "study-search": SIGNED_IN,
@@ -129,6 +133,12 @@ TABLE: dict[str, tuple[int, ...]] = {
     "case-draft": METHOD_FIRST,
     "case-read": METHOD_FIRST,
     "read-taking-back": METHOD_FIRST,
+    "adjudications": READING_ROOM,
+    "adjudication": READER,
+    "adjudication-next": (302, 403, 403, 403, 403, 302, 403),
+    "adjudication-peek": READER,
+    "adjudication-verdict": METHOD_FIRST,
+    "adjudication-taking-back": METHOD_FIRST,
     "reading-keys": READER,
     "worklist": READING_ROOM,
     "worklist-search": READING_ROOM,
@@ -141,6 +151,13 @@ TABLE: dict[str, tuple[int, ...]] = {
     "session-pause": ONLY_POST,
     "session-resumption": ONLY_POST,
     "session-end": ONLY_POST,
+    "protocols": ADMINISTRATOR,
+    "protocols-new": ADMINISTRATOR,
+    "protocol": ADMINISTRATOR,
+    "protocol-return": ONLY_POST,
+    "protocol-rule": ADMINISTRATOR,
+    "protocol-place": ONLY_POST,
+    "protocol-deletion": ONLY_POST,
     "suspects": ADMINISTRATOR,
     "suspects-rechecks": ONLY_POST,
     "suspects-dropping": ONLY_POST,
@@ -160,8 +177,8 @@ TABLE: dict[str, tuple[int, ...]] = {
     "api-instance-pixels": API_OF_THE_TEAM,
     "api-instance-preview": API_OF_THE_TEAM,
     "api-instance-thumbnail": API_OF_THE_TEAM,
-    "api-prediction-heatmap": API_OF_THE_TEAM,
-    "api-prediction-overlay": API_OF_THE_TEAM,
+    "api-prediction-heatmap": API_OF_THE_AI,
+    "api-prediction-overlay": API_OF_THE_AI,
 }
 # Addresses that take a form; all others answer 405 to it.
 TAKE_POST = {"login", "logout", "acknowledgement", "uploads", "study-analyses"}
@@ -183,12 +200,21 @@ TAKE_POST |= {"conflict-decision"}
 TAKE_POST |= {"instance-assessment", "api-instance-assessment"}
 TAKE_POST |= {"finding-terms", "finding-term-name", "finding-term-place", "finding-term-activation"}
 TAKE_POST |= {"case-claim", "case-release", "case-read", "read-taking-back", "reading-keys"}
+TAKE_POST |= {"adjudication-verdict", "adjudication-taking-back"}
 # The one address that takes PUT; who may use it is told in tests/web/test_cases.py.
 TAKE_PUT = {"case-draft": 403}
 TAKE_POST |= {"worklist-search", "worklist-changes", "worklist-undo"}
 TAKE_POST |= {"filters", "filter", "filter-deletion"}
 TAKE_POST |= {"sessions", "session-pause", "session-resumption", "session-end"}
 TAKE_POST |= {"study-disagreement", "disagreement-taking-back", "answer-opening"}
+TAKE_POST |= {
+    "protocols-new",
+    "protocol",
+    "protocol-return",
+    "protocol-rule",
+    "protocol-place",
+    "protocol-deletion",
+}
 TAKE_POST |= {"suspects-rechecks", "suspects-dropping"}
 # What answers every method alike: these send the browser on, or are not there at all.
 ALIKE = {"home": 302, "login": 302, "api-nowhere": 404}
@@ -212,7 +238,7 @@ def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
     prediction = factories.HeatmapFactory(prediction__analysis__instance=instance).prediction
     (instance.folder / renditions.heatmap_name(prediction.pk)).write_bytes(xrays.png())
     batch = factories.BatchFactory(team=team, by=clinician)
-    reader = factories.UserFactory(role=Role.RADIOLOGIST)
+    reader = factories.UserFactory(role=Role.RADIOLOGIST, is_adjudicator=True)
     return {
         "anonymous": None,
         "uploader": clinician,
@@ -226,6 +252,7 @@ def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
         "instance": instance.pk,
         "prediction": prediction.pk,
         "study": study.pk,
+        "adjudication": study.pk,
         "user": colleague.pk,
         "team": team.pk,
         "notice": factories.NoticeFactory(user=clinician).pk,
@@ -235,6 +262,7 @@ def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
         "token": factories.ApiTokenFactory(user=clinician).pk,
         "disagreement": factories.ReviewRequestFactory(study=study, by=clinician, prediction=prediction).pk,
         "answer": models.Reply.objects.create(read=factories.ReadFactory(study=study)).pk,
+        "protocol": protocols.rest().pk,
         "batch": batch.pk,
         "filter": SavedFilter.objects.create(user=clinician, name="Nights", query="tier=0").pk,
         "session": ReadingSession.objects.create(reader=clinician).pk,
@@ -390,7 +418,7 @@ def test_a_number_that_no_account_or_team_has_is_not_found(name, world, sign_in)
 
 @pytest.mark.parametrize(
     ("role", "status"),
-    [("colleague", 302), ("outsider", 404), ("teamless", 404), ("radiologist", 302), ("administrator", 302)],
+    [("colleague", 302), ("outsider", 404), ("teamless", 404), ("radiologist", 409), ("administrator", 302)],
 )
 def test_whoever_sees_a_result_may_disagree_with_it(role, status, world, sign_in):
     browser = as_role(role, world, sign_in)

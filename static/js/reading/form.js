@@ -23,16 +23,17 @@ export class Form {
   read() {
     const findings = [...this.form.querySelectorAll("[name=findings]:checked")].map(({ value }) => value);
     const reason = this.answer === CANNOT ? this.#chosen("reason") : "";
-    return { answer: this.answer, confidence: Number(this.#chosen("confidence")) || null, findings, reason, comment: this.form.comment.value };
+    return { answer: this.answer, confidence: Number(this.#chosen("confidence")) || null, findings, reason, comment: this.form.comment.value, ...this.#why };
   }
 
   /** @param {import("./opinion.js").Opinion} opinion */
-  show({ answer, confidence, findings, reason, comment }) {
+  show({ answer, confidence, findings, reason, comment, why }) {
     for (const [name, value] of [["answer", answer], ["confidence", String(confidence ?? "")], ["reason", reason]]) {
       for (const one of this.#all(name)) one.checked = one.value === value;
     }
     for (const one of this.#all("findings")) one.checked = findings.includes(one.value);
     if (this.form.comment.value !== comment) this.form.comment.value = comment;
+    if (this.form.why && this.form.why.value !== why) this.form.why.value = why;
     this.#react({ isQuiet: true });
   }
 
@@ -63,6 +64,8 @@ export class Form {
   get lack() {
     if (!this.answer) return { words: this.form.dataset.noAnswer, field: this.#all("answer")[0] };
     if (this.answer === CANNOT && !this.#chosen("reason")) return { words: this.form.dataset.noReason, field: this.#all("reason")[0] };
+    const { why } = this.form;
+    if (why && !why.value.trim()) return { words: why.dataset.noWhy, field: why };
     return null;
   }
 
@@ -71,11 +74,13 @@ export class Form {
     this.form.setAttribute("aria-busy", String(isBusy));
     this.form.querySelector("[data-submit]").disabled = isBusy || this.isDisabled;
     // What would be typed now would go to the case that is about to leave.
-    this.form.comment.readOnly = isBusy;
+    for (const field of [this.form.comment, this.form.why]) if (field) field.readOnly = isBusy;
   }
 
   // Private
 
+  /** An adjudicator says why; a reader's form has no such field. */
+  get #why() { return this.form.why ? { why: this.form.why.value } : {}; }
   #all(name) { return [...this.form.querySelectorAll(`[name=${name}]`)]; }
   #chosen(name) { return this.form.querySelector(`[name=${name}]:checked`)?.value ?? ""; }
 

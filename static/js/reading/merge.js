@@ -7,7 +7,7 @@ import { differences } from "./opinion.js";
 
 // Whoever was about to press Enter did not mean this dialog.
 const FIRST_MS = 1000;
-const NAMES = { answer: "Answer", confidence: "Confidence", findings: "Findings", reason: "Reason", comment: "Comment", regions: "Regions" };
+const NAMES = { answer: "Answer", confidence: "Confidence", findings: "Findings", reason: "Reason", comment: "Comment", regions: "Regions", why: "Reason for the verdict" };
 const SIDES = { mine: "this window", other: "the other window", both: "both" };
 
 export class Merge {

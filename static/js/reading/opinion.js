@@ -1,18 +1,18 @@
 /**
  * What a reader says of a case, and how two versions of it differ.
  * @typedef {{ id: string, instance: string, kind: string, points: [number, number][], finding: string }} Region
- * @typedef {{ answer: string, confidence: number | null, findings: string[], reason: string, comment: string, regions: Region[],
+ * @typedef {{ answer: string, confidence: number | null, findings: string[], reason: string, comment: string, regions: Region[], why: string,
  *   view: Record<string, { flipped: boolean, rotated: number }>, active_ms: number }} Opinion
  */
 
 /** What two windows may disagree about; how the film was turned and for how long it was read are facts of each. */
-export const FIELDS = ["answer", "confidence", "findings", "reason", "comment", "regions"];
+export const FIELDS = ["answer", "confidence", "findings", "reason", "comment", "regions", "why"];
 const KEPT = [...FIELDS, "view"];
 
 /** @param {any} stored a draft as the server sends it @returns {Opinion} */
 export function opinionOf(stored) {
-  const { answer = "", confidence = null, findings = [], reason = "", comment = "", regions = [], view = {}, active_ms = 0 } = stored;
-  return { answer, confidence, findings, reason, comment, regions, view, active_ms };
+  const { answer = "", confidence = null, findings = [], reason = "", comment = "", regions = [], why = "", view = {}, active_ms = 0 } = stored;
+  return { answer, confidence, findings, reason, comment, regions, why, view, active_ms };
 }
 
 /** Whether there is nothing to save. @param {Opinion} one @param {Opinion} other */

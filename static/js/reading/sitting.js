@@ -6,6 +6,7 @@ import { Clock } from "./clock.js";
 import { Draft } from "./draft.js";
 import { Form } from "./form.js";
 import { Marks } from "./marks.js";
+import { Others } from "./others.js";
 import { differences, opinionOf } from "./opinion.js";
 import { Status, timeOf } from "./status.js";
 
@@ -35,6 +36,7 @@ export class Sitting {
     this.regions?.set(this.stored.regions);
     if (this.instance in this.stored.view) this.viewer.turn(this.stored.view[this.instance]);
     this.marks = new Marks(root, this.viewer);
+    this.others = new Others(root, this.viewer);
     this.form = new Form(root.querySelector("[data-read]"), () => this.#changed());
     this.draft = new Draft(stored, {
       url: root.dataset.draft, opinion: () => this.opinion, verify,
@@ -60,7 +62,7 @@ export class Sitting {
 
   /** @returns {import("./opinion.js").Opinion} */
   get opinion() {
-    return { ...this.form.read(), regions: this.regions?.get() ?? this.stored.regions, view: this.#turned(), active_ms: this.clock.ms };
+    return { why: this.stored.why, ...this.form.read(), regions: this.regions?.get() ?? this.stored.regions, view: this.#turned(), active_ms: this.clock.ms };
   }
 
   /** The form as it is sent, with what it has no fields for. @returns {FormData} */
@@ -163,7 +165,7 @@ export class Sitting {
   }
 
   #words(field, value) {
-    if (field === "comment") return value;
+    if (field === "comment" || field === "why") return value;
     if (field === "regions") return value.length === 1 ? "1 region" : `${value.length} regions`;
     const named = (one) => this.root.querySelector(`[name=${field}][value="${one}"]`)?.closest("label").querySelector("[data-words]");
     return [value].flat().map((one) => named(one)?.textContent ?? "").join(", ");

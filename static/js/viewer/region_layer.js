@@ -94,13 +94,23 @@ export class RegionLayer {
   }
 }
 
-// Private
+// Shared with other layers of lines
 
-function made(name, attributes) {
+export function made(name, attributes) {
   const element = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
   return element;
 }
+
+/** Where the words of a region stand: over its upper left corner as it is turned now, but whole on the stage. */
+export function beside({ kind, points }, view, width) {
+  const corners = handlesOf(kind, points).map((point) => view.toStage(...point));
+  const { left, top, right, bottom } = boundsOf(corners);
+  const [x, y] = kind === "length" ? [(left + right) / 2 + 8, (top + bottom) / 2 - 8] : [left, top - 6];
+  return [Math.max(Math.min(x, view.stage.width - width - 4), 4), Math.max(Math.min(y, view.stage.height - 4), LINE_HEIGHT)];
+}
+
+// Private
 
 /** A dark edge, the line, and what a hand may take hold of. */
 function lineOf(id) {
@@ -108,12 +118,4 @@ function lineOf(id) {
   for (const part of ["edge", "line", "grip"]) group.append(made("path", { class: `drawing__${part}`, "vector-effect": "non-scaling-stroke" }));
   group.lastChild.dataset.region = id;
   return group;
-}
-
-/** Where the words of a region stand: over its upper left corner as it is turned now, but whole on the stage. */
-function beside({ kind, points }, view, width) {
-  const corners = handlesOf(kind, points).map((point) => view.toStage(...point));
-  const { left, top, right, bottom } = boundsOf(corners);
-  const [x, y] = kind === "length" ? [(left + right) / 2 + 8, (top + bottom) / 2 - 8] : [left, top - 6];
-  return [Math.max(Math.min(x, view.stage.width - width - 4), 4), Math.max(Math.min(y, view.stage.height - 4), LINE_HEIGHT)];
 }

@@ -7,9 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
 
-    dependencies = [
-        ('diagnosis', '0011_protocols'),
-    ]
+    dependencies = [('diagnosis', '0012_draft_why')]
 
     operations = [
         migrations.CreateModel(
