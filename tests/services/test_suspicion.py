@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from diagnosis import engine
+from diagnosis import access, engine
 from diagnosis.models import Case, Event, Instance, OutOfFoldScore, Read, Recheck, Study
 from diagnosis.selectors import suspects as found
 from diagnosis.services import checkpoints, claims, suspicion, withdrawal, worklist
@@ -392,6 +392,19 @@ def test_what_is_said_of_prospects_is_what_readers_are_given(planted, chief, is_
         given.add(case.study_id)
         skip.append(case.study_id)
     assert given == studies
+
+
+def test_while_it_waits_the_ai_is_hidden_again_from_those_it_may_come_to(planted, chief, settings):
+    """Rule D1: also from who has read it, until they have been sent the answer or somebody has read it again."""
+    settings.UNDO_READ_S = 0
+    study = judged().suspects[0].film.study
+    assert not access.is_hidden(reader(), study)
+    send_back(chief, 1)
+    assert access.is_hidden(reader(), study)
+    exposed(Study.objects.get(pk=study), reader())
+    assert not access.is_hidden(reader(), study)
+    suspicion.drop(Recheck.objects.first().batch, by=chief)
+    assert not access.is_hidden(reader(), study)
 
 
 def test_what_nobody_is_left_to_read_does_not_go(planted, chief, second_reader):
