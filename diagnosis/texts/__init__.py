@@ -9,6 +9,7 @@ from diagnosis.texts import (
     reference,
     reveals,
     reviews,
+    suspects,
     terms,
     worklist,
 )
@@ -337,6 +338,7 @@ __all__ = [
     "reviews",
     "run_done",
     "score",
+    "suspects",
     "team_deleted",
     "terms",
     "too_many_tries",

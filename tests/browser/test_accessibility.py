@@ -358,6 +358,7 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "adjudication without a reason": ("adjudicator", "dispute", no_reason),
     "adjudication, settled": ("adjudicator", "settled dispute", nothing),
     "not for its reader to settle": ("adjudicator", "own dispute", nothing),
+    "suspected labels": ("administrator", "suspected", nothing),
     "not allowed": ("clinician", "/system/", nothing),
     "not found": ("clinician", f"/studies/{NOWHERE}/", nothing),
 }
@@ -392,6 +393,7 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
         known["disagreed"] = stage.disagreed_study(page)
         known["answered study"] = stage.answered_study(filled, page)
         known["failed"] = stage.failed_study(filled, page)
+    known["suspected"] = stage.suspected(filled)
     known |= {"answered": "/answers/", "answered print": f"{known['answered study']}print/"}
     known["compared"] = stage.compared(filled, "Agreement", n_readers=6)
     known["compared in order"] = f"{known['compared']}&scale=ordered"
