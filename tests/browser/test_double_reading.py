@@ -18,8 +18,8 @@ FIRST, SECOND, THIRD = READERS = ("double.first", "double.second", "double.third
 WHY = "The density is the edge of the breast: the lung markings go on behind it."
 # Enter counts from here on (rule D11), by the page's own clock.
 LOOKED = "() => (document.getElementById('case').room.sitting?.displayedMs ?? 0) > 1000"
-# A team whose films are read by two, who have agreed on two films before, of whom neither settles where they differ. Each reads in a session of one film:
-# after it no other test's film opens.
+# A team whose films are read by two, who have agreed on two films before; neither settles where they differ. Each
+# reads in a session of one film: after it no other test's film opens.
 SETUP = """
 from diagnosis.models import Cohort, Protocol, Team, User
 from diagnosis.services import sessions, worklist
@@ -136,7 +136,7 @@ def the_label_stands(page: Page, study: str) -> None:
 
 
 def the_agreement_shows_it(page: Page) -> None:
-    """Two of three films alike, by chance 4 of 9: kappa is (6/9 - 4/9) / (1 - 4/9) = 0.4. A verdict counts for nobody."""
+    """Two of three films alike, by chance 4 of 9: kappa is (6/9 - 4/9) / (1 - 4/9) = 0.4. No verdict counts."""
     page.goto("/agreement/")
     page.get_by_label("Cohort").select_option(label=COHORT)
     page.get_by_role("button", name="Show", exact=True).click()
