@@ -335,6 +335,9 @@ WEIGHT_UNCERTAINTY = weight("COVIDWEB_WEIGHT_UNCERTAINTY", default=1)
 WEIGHT_DISAGREEMENT = weight("COVIDWEB_WEIGHT_DISAGREEMENT", default=1)
 WEIGHT_WAITING = weight("COVIDWEB_WEIGHT_WAITING", default=1)
 CURRENT_ON_RIGHT = flag("COVIDWEB_CURRENT_ON_RIGHT", default=False)
+# Safety rule E4: what readers' agreement is held against, and how many cases read twice it takes to tell.
+KAPPA_FLOOR = share("COVIDWEB_KAPPA_FLOOR") or 0.4
+KAPPA_CASES = count("COVIDWEB_KAPPA_CASES", default=50)
 # Safety rule E3: nobody can weigh a prevalence without knowing where it comes from and of when it is.
 SITE_PREVALENCE = share("COVIDWEB_SITE_PREVALENCE")
 SITE_PREVALENCE_SOURCE = text("COVIDWEB_SITE_PREVALENCE_SOURCE", "")

@@ -5,6 +5,7 @@ Re-exports, nothing else.
 """
 
 from diagnosis.access.adjudication import cases_to_settle_of, disputed_cases_of, own_verdict_for
+from diagnosis.access.agreement import compared_cohorts_of, require_agreement, sees_names
 from diagnosis.access.blinding import (
     hidden_among,
     hidden_from,
@@ -12,6 +13,7 @@ from diagnosis.access.blinding import (
     is_blindable,
     is_hidden,
     knows_readers,
+    peers_hidden_from,
     prediction_for,
     sees_peers,
 )
@@ -85,6 +87,7 @@ __all__ = [
     "cases_to_settle_of",
     "clearable_instance_for",
     "cohort_for",
+    "compared_cohorts_of",
     "conflict_for",
     "disputed_cases_of",
     "drafts_of",
@@ -109,16 +112,19 @@ __all__ = [
     "own_read_for",
     "own_review_request_for",
     "own_verdict_for",
+    "peers_hidden_from",
     "prediction_for",
     "read_for",
     "reads_of",
     "replies_of",
     "reply_for",
     "require_administrator",
+    "require_agreement",
     "require_reader",
     "require_worklist",
     "saved_filter_for",
     "sees_all_studies",
+    "sees_names",
     "sees_peers",
     "session_for",
     "sessions_of",

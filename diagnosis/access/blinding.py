@@ -63,6 +63,14 @@ def sees_peers(user: Viewer, study: uuid.UUID) -> bool:
     return not hiding.filter(_reads_it_yet(user)).exists()
 
 
+def peers_hidden_from(user: Viewer, *, study: str = "pk") -> Exists | Value:
+    """A condition of any query: what others said of the study at `study` is hidden from them."""
+    if not is_blindable(user):
+        return Value(value=False, output_field=BooleanField())
+    hiding = _listed().filter(Q(protocol=None) | Q(protocol__hides_peers=True))
+    return Exists(hiding.filter(_reads_it_yet(user), study=OuterRef(study)))
+
+
 def knows_readers(user: Viewer, study: uuid.UUID) -> bool:
     """Whether R-nn has a name for them here: they lead the study that it is read for (rule D14)."""
     return Cohort.objects.filter(lead=user.pk, protocols__cases__study=study).exists()

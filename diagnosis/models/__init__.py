@@ -1,5 +1,6 @@
 """Re-exports, nothing else."""
 
+from diagnosis.models.agreement import AgreementReport
 from diagnosis.models.analysis import Analysis, Heatmap, Prediction
 from diagnosis.models.audit import Event
 from diagnosis.models.base import MAX_ATTEMPTS, IllegalTransitionError, Job, Stateful
@@ -16,6 +17,7 @@ from diagnosis.models.worklist import Case, ReadingSession, SavedFilter
 __all__ = [
     "MAX_ATTEMPTS",
     "Acknowledgement",
+    "AgreementReport",
     "Analysis",
     "ApiToken",
     "Batch",

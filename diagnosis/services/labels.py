@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol as Shape
+from typing import TypeVar
 from uuid import UUID
 
 from diagnosis.models import DerivedLabel, Protocol, Read, Study
@@ -17,6 +20,33 @@ from diagnosis.states import Label, LabelRule, LabelState, ReadKind, ReadStatus
 FUNCTION = 1
 # What differs under these is settled by somebody else; under the others it is unknown.
 SETTLED = (LabelRule.ADJUDICATED, LabelRule.MAJORITY)
+
+
+class Countable(Shape):
+    """What is asked of a read to tell whether it counts: a row, or as much of one as statistics load."""
+
+    @property
+    def pk(self) -> UUID: ...
+    @property
+    def reader_id(self) -> int | None: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def is_blinded(self) -> bool: ...
+    @property
+    def created_at(self) -> datetime: ...
+
+
+class Hiding(Shape):
+    """What is asked of a protocol for it."""
+
+    @property
+    def hides_ai(self) -> bool: ...
+
+
+Counted = TypeVar("Counted", bound=Countable)
 
 
 @dataclass(frozen=True)
@@ -44,14 +74,14 @@ class Derived:
         )
 
 
-def counted(reads: Iterable[Read], protocol: Protocol) -> list[Read]:
+def counted(reads: Iterable[Counted], protocol: Hiding) -> list[Counted]:
     """The read by which each reader counts, in a fixed order.
 
     Where readers are blind to the AI, the newest blinded one: what they said after they were shown its answer is kept
     and counts nowhere. Repeats and verdicts are other things.
     """
     kinds = [ReadKind.FIRST] if protocol.hides_ai else [ReadKind.FIRST, ReadKind.REVISION]
-    newest: dict[int, Read] = {}
+    newest: dict[int, Counted] = {}
     for read in sorted(reads, key=_when):
         stands = read.kind in kinds and read.status != ReadStatus.TAKEN_BACK
         if read.reader_id and stands and (read.is_blinded or not protocol.hides_ai):
@@ -134,7 +164,7 @@ def _is_contradicted(verdict: Read, ours: Iterable[Read]) -> bool:
     return any(_when(read) > _when(verdict) and read.label != verdict.label for read in ours)
 
 
-def _when(read: Read) -> tuple[object, ...]:
+def _when(read: Countable) -> tuple[object, ...]:
     return read.created_at, read.pk
 
 

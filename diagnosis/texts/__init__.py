@@ -1,6 +1,20 @@
 """Every sentence that people read, one module a kind. Re-exports, nothing else."""
 
+<<<<<<< HEAD
 from diagnosis.texts import exports, priors, protocols, reading, reference, reveals, reviews, terms, worklist
+=======
+from diagnosis.texts import (
+    agreement,
+    exports,
+    priors,
+    protocols,
+    reading,
+    reference,
+    reviews,
+    terms,
+    worklist,
+)
+>>>>>>> agree
 from diagnosis.texts.findings import (
     FILM_AS_SENT,
     FILM_WIDTH_CM,
@@ -297,6 +311,7 @@ __all__ = [
     "Wording",
     "account_event",
     "acknowledgement",
+    "agreement",
     "archive_unpacked",
     "band",
     "checked",

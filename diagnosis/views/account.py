@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from diagnosis import texts
+from diagnosis import access, texts
 from diagnosis.forms import AccountForm
 from diagnosis.models import User
 from diagnosis.services import accounts, limits, passwords
@@ -37,6 +37,7 @@ def show(request: HttpRequest) -> HttpResponse:
         messages.success(request, texts.SAVED)
         return redirect("account")
     context: dict[str, Any] = {"form": form, "notice_emails": settings.NOTICE_EMAILS}
+    context["leads"] = [] if user.is_administrator else list(access.compared_cohorts_of(user))
     return render(request, "account/show.html", context)
 
 

@@ -97,6 +97,8 @@ def summary(
     clusters: ArrayLike | None,
     rng: np.random.Generator,
     n_resamples: int = 1000,
+    *,
+    with_pairs: bool = True,
 ) -> Summary:
     """Every statistic with its 95 % interval from a bootstrap of whole clusters.
 
@@ -112,6 +114,8 @@ def summary(
         Draws the resamples; the same state gives the same intervals.
     n_resamples
         0 gives values without intervals.
+    with_pairs
+        False leaves the pairs out, which are most of the work where there are many raters.
 
     Raises
     ------
@@ -123,7 +127,9 @@ def summary(
     if n_resamples < 0:
         raise ValueError(f"there are no {n_resamples} resamples")
     members = _members(ratings, clusters)
-    tables, panel = Tables(ratings), Panel(ratings)
+    # One rater has no pairs.
+    compared = ratings if with_pairs else Ratings(ratings.codes[:, :1], ratings.n_categories)
+    tables, panel = Tables(compared), Panel(ratings)
     weights = _weights(members, rng, n_resamples, n_numbers=ratings.n_cases + tables.n_cells)
     parts = [(panel.numbers(times), pairs.numbers(tables.weighted(times))) for times in weights]
     of_all, of_pairs = (_joined([part[i] for part in parts]) for i in (0, 1))

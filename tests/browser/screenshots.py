@@ -30,6 +30,7 @@ SIZES = {"desk": (1440, 900), "phone": (390, 844)}
 WALL = {"wall": (3840, 2160)}
 ROOM = {**SIZES, "room": (2560, 1440)}
 READING_ROOM = {**SIZES, "wide": (2560, 1440)}
+TWELVE = {"n_cases": 120, "n_readers": 12, "seed": 2}
 THEMES = ("dark", "light")
 
 
@@ -56,7 +57,7 @@ class Camera:
         self.cookies: dict[str, Any] = {}
 
     def take(self, name: str, address: str, *, role: str | None = "clinician", **options: Any) -> None:
-        """`prepare(page)` acts on the page before the picture; `sizes` other than desk and phone."""
+        """`prepare(page)` acts on the page before the picture; `sizes` other than desk and phone; `full`: all of it."""
         prepare = options.get("prepare")
         if not name.startswith(self.only):
             return
@@ -67,7 +68,7 @@ class Camera:
             page.wait_for_timeout(500)
             page.screenshot(
                 path=self.out / f"{name}-{size}-{theme}.png",
-                full_page=size == "phone" and not name.startswith(("list", "reading")),
+                full_page=options.get("full", size == "phone" and not name.startswith(("list", "reading"))),
             )
 
     def pages(self, role: str | None, sizes: dict[str, tuple[int, int]]) -> Iterator[tuple[str, str, Page]]:
@@ -110,6 +111,7 @@ def take_all(camera: Camera) -> None:
     camera.take("system", "/system/", role="administrator")
     take_people(camera)
     take_worklist(camera)
+    take_agreement(camera)
     take_protocols(camera)
     take_adjudications(camera)
     camera.take("not-allowed", "/system/")
@@ -401,6 +403,23 @@ def take_lists(camera: Camera) -> None:
     camera.take("list-menu", "/studies/", prepare=lambda page: page.click("details.menu summary"))
     camera.take("list-keys", "/studies/", prepare=lambda page: page.keyboard.press("?"))
     camera.take("list-no-match", "/studies/?search=nothing")
+
+
+def take_agreement(camera: Camera) -> None:
+    """Four readers, twelve readers, nobody; and each way to compare."""
+    four, twelve = (
+        stage.compared(camera.site, "Four readers"),
+        stage.compared(camera.site, "Twelve", **TWELVE),
+    )
+    admin: dict[str, Any] = {"role": "administrator", "prepare": worked_out, "full": True}
+    camera.take("agreement", four, **admin, sizes={**SIZES, **WALL})
+    camera.take("agreement-ordered", f"{four}&scale=ordered", **admin)
+    camera.take("agreement-twelve", twelve, **admin)
+    camera.take("agreement-none", f"{four}&until=2020-01-01", **admin)
+
+
+def worked_out(page: Page) -> None:
+    page.wait_for_selector(".agreement")
 
 
 def take_worklist(camera: Camera) -> None:

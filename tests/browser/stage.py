@@ -286,6 +286,12 @@ def waiting_study(site: Site, page: Page) -> str:
     return sent(page, picture("waiting.png", seed=next(UNSEEN)))
 
 
+def compared(site: Site, name: str, **how: int) -> str:
+    """The address of the agreement of readers of a cohort of its own."""
+    code = f"from tests.compared import compared\nprint(compared({name!r}, **{how!r}).pk)"
+    return f"/agreement/?cohort={site.shell(code).strip()}"
+
+
 def study(site: Site, finding: str) -> str:
     """The address of a study with this finding, one that `fill` made: no other test changes those."""
     return f"/studies/{site.shell(WITH_FINDING.format(finding=finding)).strip()}/"

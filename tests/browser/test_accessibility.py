@@ -159,6 +159,13 @@ def danger(page: Page) -> None:
     page.locator(".danger summary").click()
 
 
+def worked_out(page: Page) -> None:
+    """With all that is folded away."""
+    expect(page.locator(".agreement")).to_be_visible()
+    for summary in page.locator(".agreement summary").all():
+        summary.click()
+
+
 def change_term(page: Page) -> None:
     page.locator(".term summary").first.click()
 
@@ -334,6 +341,9 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "worklist, keys": ("radiologist", "worklist", keys),
     "worklist, no match": ("radiologist", "/worklist/?search=nothing", nothing),
     "worklist, taking off": ("administrator", "worklist", ask_to_take_off),
+    "agreement": ("administrator", "compared", worked_out),
+    "agreement, ordered": ("administrator", "compared in order", worked_out),
+    "agreement, no read": ("administrator", "/agreement/?until=2020-01-01", worked_out),
     "protocols": ("administrator", "/protocols/", nothing),
     "protocol": ("administrator", "protocol", nothing),
     "protocol, looked at": ("administrator", "protocol", look_at_a_version),
@@ -383,6 +393,8 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
         known["answered study"] = stage.answered_study(filled, page)
         known["failed"] = stage.failed_study(filled, page)
     known |= {"answered": "/answers/", "answered print": f"{known['answered study']}print/"}
+    known["compared"] = stage.compared(filled, "Agreement", n_readers=6)
+    known["compared in order"] = f"{known['compared']}&scale=ordered"
     stage.to_settle(filled)
     pseudonym, cases = stage.cases_of_one_patient(filled, 4)
     stage.claimed_by_another(filled, cases[0])

@@ -154,6 +154,7 @@ TABLE: dict[str, tuple[int, ...]] = {
     "session-pause": ONLY_POST,
     "session-resumption": ONLY_POST,
     "session-end": ONLY_POST,
+    **dict.fromkeys(("agreement", "agreement-numbers", "agreement-csv", "agreement-json"), ADMINISTRATOR),
     "protocols": ADMINISTRATOR,
     "protocols-new": ADMINISTRATOR,
     "protocol": ADMINISTRATOR,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from diagnosis import renditions
+from diagnosis.engine.agreement import agreement as agreement
 from diagnosis.sandbox import ChildDiedError, ChildTimeoutError, Sandbox
 
 if TYPE_CHECKING:
