@@ -345,6 +345,7 @@ class ReadChange:
     """What the audit says of a read beside its status."""
 
     REVEALED = "AI revealed"
+    SHOWN = "reads shown"  # of a case whose reads an adjudicator was shown
 
 
 class TermChange:

@@ -154,6 +154,8 @@ READ_VALUE: dict[str, Any] = {
     "reason": "",
     "comment": None,
     "is_blinded": True,
+    "kind": "first",
+    "why": None,
     "status": "submitted",
     "supersedes": None,
     "session": None,

@@ -20,7 +20,7 @@ from diagnosis.models import User
 from diagnosis.selectors import EVERY, ReadFilters
 from diagnosis.services import read_exports
 from diagnosis.services.read_exports import Extent
-from diagnosis.states import Answer, CannotReason, Label, ReadStatus, RegionKind, choices
+from diagnosis.states import Answer, CannotReason, Label, ReadKind, ReadStatus, RegionKind, choices
 
 STANDING = [(value, value) for value in (ReadStatus.SUBMITTED, ReadStatus.SUPERSEDED)]
 NOT_YOURS = "null: not yours to see"
@@ -93,6 +93,15 @@ class ReadSerializer(serializers.Serializer[Any]):
     )
     comment = serializers.CharField(allow_null=True, help_text="null: not asked for", allow_blank=True)
     is_blinded = serializers.BooleanField(help_text="no AI output had been sent to the reader before")
+    kind = serializers.ChoiceField(
+        choices(ReadKind),
+        help_text="revision: after the AI's answer was shown; repeat: unknown to its reader; verdict: settles",
+    )
+    why = serializers.CharField(
+        allow_null=True,
+        allow_blank=True,
+        help_text="an adjudicator's reason; null: comments were not asked for",
+    )
     status = serializers.ChoiceField(STANDING)
     supersedes = serializers.UUIDField(allow_null=True, help_text="the read that it replaced")
     session = serializers.UUIDField(allow_null=True, help_text=f"{NOT_YOURS}, or none")

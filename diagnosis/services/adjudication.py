@@ -24,13 +24,12 @@ from diagnosis.states import (
     ANSWER_TABLES,
     CaseStatus,
     LabelState,
+    ReadChange,
     ReadKind,
     ReadStatus,
 )
 from diagnosis.texts import adjudication as words
 
-# What the audit says of a case whose reads an adjudicator was shown.
-READS_SHOWN = "reads shown"
 # The bar counts no further.
 MOST_COUNTED = 100
 
@@ -77,8 +76,8 @@ def require_open(case: Case, *, by: User) -> None:
 
 def note_shown(case: Case, *, by: User) -> None:
     """The audit keeps who was shown the reads of a case: what they say of it afterwards is no independent read."""
-    if not Event.objects.filter(object_id=case.pk, new=READS_SHOWN, by=by).exists():
-        Event.record(case, "", READS_SHOWN, by=by)
+    if not Event.objects.filter(object_id=case.pk, new=ReadChange.SHOWN, by=by).exists():
+        Event.record(case, "", ReadChange.SHOWN, by=by)
 
 
 def verdict_of(case: Case) -> Read | None:

@@ -12,9 +12,9 @@ from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from diagnosis import access
-from diagnosis.models import Case, Exposure, Read, Recheck, ReviewRequest, User
+from diagnosis.models import Case, Event, Exposure, Read, Recheck, ReviewRequest, User
 from diagnosis.services import worklist
-from diagnosis.states import CaseStatus, ReadKind, ReadStatus, RecheckStatus, ReviewStatus
+from diagnosis.states import CaseStatus, ReadChange, ReadKind, ReadStatus, RecheckStatus, ReviewStatus
 
 # In this order cases are read (rule D3); an index holds it.
 ORDER = ("tier", "-priority", "pk")
@@ -109,13 +109,17 @@ def _waits_for(by: User) -> Q:
     rechecked = Recheck.objects.filter(
         ~Exists(exposed), study=study, status=RecheckStatus.OPEN, at__gt=OuterRef("created_at")
     )
+    # Who was shown others' reads, to settle a dispute, is no independent reader of it.
+    shown = Event.objects.filter(object_id=OuterRef("pk"), new=ReadChange.SHOWN, by=by)
     own = Read.objects.filter(study=study, reader=by, status=ReadStatus.SUBMITTED).exclude(
         kind__in=[ReadKind.REPEAT, ReadKind.VERDICT]
     )
     # A case that was never placed stands under a protocol that hides the AI, as all do at first.
     is_open_to_all = Q(protocol__hides_ai=False)
-    return ~Q(Exists(own.filter(~Exists(doubted), ~Exists(rechecked)))) & (
-        is_open_to_all | ~Q(Exists(exposed)) | Q(Exists(own))
+    return (
+        ~Q(Exists(shown))
+        & ~Q(Exists(own.filter(~Exists(doubted), ~Exists(rechecked))))
+        & (is_open_to_all | ~Q(Exists(exposed)) | Q(Exists(own)))
     )
 
 

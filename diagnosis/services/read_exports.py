@@ -28,7 +28,8 @@ from diagnosis.states import LabelState, RegionKind
 
 COLUMNS = (
     "read", "study", "study_number", "patient", "source", "reader", "answer", "label", "answer_table", "confidence",
-    "findings", "reason", "blinded", "status", "supersedes", "regions", "active_s", "opened", "submitted", "notice",
+    "findings", "reason", "blinded", "kind", "status", "supersedes", "regions", "active_s", "opened", "submitted",
+    "notice",
 )  # fmt: skip
 LABEL_COLUMNS = (
     "study", "study_number", "patient", "source", "label", "reads", "blinded_reads", "readers", "answers", "labels",
@@ -97,6 +98,8 @@ def record_of(read: Read, how: Extent, regions: Iterable[Region]) -> dict[str, A
         "reason": read.reason,
         "comment": read.comment if how.comments else None,
         "is_blinded": read.is_blinded,
+        "kind": read.kind,
+        "why": read.why if how.comments else None,
         "status": read.status,
         "supersedes": str(read.supersedes_id) if read.supersedes_id else None,
         "session": str(read.session_id) if read.session_id and how.is_inside else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from diagnosis.states import Answer, CannotReason, Label, ReadStatus, RegionKind, choices
+from diagnosis.states import Answer, CannotReason, Label, ReadKind, ReadStatus, RegionKind, choices
 
 
 def _values(of: type, *more: str) -> list[str]:
@@ -85,6 +85,12 @@ READ = _object(
             "type": "boolean",
             "description": "no AI output of the study had been sent to the reader before",
         },
+        "kind": {
+            "enum": _values(ReadKind),
+            "description": "first; revision: after the AI's answer was shown, counts nowhere; repeat: the same reader "
+            "once more, unknown to them; verdict: settles where readers differ",
+        },
+        "why": _or_null(_text("an adjudicator's reason, else empty; null: comments were not asked for")),
         "status": {"enum": _values(ReadStatus), "description": "superseded: a later read of the reader replaced it"},
         "supersedes": _or_null(_text("the read that it replaced", **UUID)),
         "session": _or_null(_text("the reading session; null: none, or not yours to see", **UUID)),

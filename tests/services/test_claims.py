@@ -11,9 +11,9 @@ import pytest
 from django.utils import timezone
 
 from diagnosis import access
-from diagnosis.models import Case, Read, User
+from diagnosis.models import Case, Event, Read, User
 from diagnosis.services import claims, worklist
-from diagnosis.states import CaseStatus, LabelRule, ReadStatus, Role
+from diagnosis.states import CaseStatus, LabelRule, ReadChange, ReadStatus, Role
 from tests import factories
 from tests.services.test_races import N_THREADS, each_at_once
 
@@ -252,3 +252,10 @@ def test_a_film_that_is_analysed_while_it_is_read_is_done_in_the_end(reader):
         each_at_once([*refreshes[:3], submit, *refreshes[3:]])
         found = Case.objects.get(pk=case.pk)
         assert (found.status, found.n_reads) == (CaseStatus.DONE, 1)
+
+
+def test_who_was_shown_the_reads_to_settle_them_is_no_reader_of_the_case(reader, other):
+    (case,) = listed()
+    Event.record(case, "", ReadChange.SHOWN, by=reader)
+    assert claims.next_case(by=reader) is None and claims.peek(by=reader) is None
+    assert claims.peek(by=other) == case
