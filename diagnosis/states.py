@@ -182,6 +182,8 @@ class RecheckStatus:
     DONE = "done"
     DROPPED = "dropped"
 
+    ALL = (OPEN, DONE, DROPPED)
+
     TRANSITIONS: Transitions = {OPEN: (DONE, DROPPED), DONE: (OPEN,)}
 
 

@@ -27,6 +27,7 @@ from diagnosis.views import (
     reads,
     revelations,
     studies,
+    suspects,
     system,
     teams,
     text_clearance,
@@ -145,5 +146,8 @@ urlpatterns = [
     path("protocols/<int:pk>/rule/", protocols.change_rule, name="protocol-rule"),
     path("protocols/<int:pk>/place/", protocols.shift, name="protocol-place"),
     path("protocols/<int:pk>/deletion/", protocols.delete, name="protocol-deletion"),
+    path("suspects/", suspects.index, name="suspects"),
+    path("suspects/rechecks/", suspects.recheck, name="suspects-rechecks"),
+    path("suspects/rechecks/<uuid:pk>/dropping/", suspects.drop, name="suspects-dropping"),
     *api,
 ]

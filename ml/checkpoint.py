@@ -246,12 +246,13 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _stored(name: str, tensor: "Tensor") -> "Tensor":
-    keep = name.endswith(("running_mean", "running_var", "num_batches_tracked"))
+    statistics = name.endswith(("running_mean", "running_var", "num_batches_tracked"))
+    keep = statistics or not tensor.is_floating_point()
     return (tensor if keep else tensor.half()).contiguous()
 
 
 def as_stored(tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
-    """Tensors with the numbers that a file holds: halves, but for the statistics of BatchNorm."""
+    """Tensors with the numbers that a file holds: halves, but for statistics of BatchNorm and whole numbers."""
     return {name: _stored(name, tensor) for name, tensor in tensors.items()}
 
 

@@ -258,7 +258,7 @@ def films_of(
         If a film cannot be opened: which row names it, and why.
     """
     together = tuple(pool or records)
-    path = folder / f"films-{look.name}-{_key(manifest, together)}.npy"
+    path = folder / f"films-{look.name}-{key_of(manifest, together)}.npy"
     if not path.exists():
         _decode_into(path, manifest, together, look, on_film)
     kept: NDArray[np.uint8] = np.load(path, mmap_mode="r")
@@ -268,7 +268,7 @@ def films_of(
     return kept[[place[record.file] for record in records]]
 
 
-def _key(manifest: Manifest, records: Sequence[Record]) -> str:
+def key_of(manifest: Manifest, records: Sequence[Record]) -> str:
     """Sixteen digits that change when a film is another or has been written anew; labels and splits do not matter."""
     digest = hashlib.sha256()
     for record in records:

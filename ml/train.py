@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import BatchSampler, RandomSampler, Sampler, WeightedRandomSampler
 
-from ml import augment, checkpoint, distributed, lungs, metrics, resume, start
+from ml import augment, checkpoint, distributed, lungs, metrics, resume, start, trained_on
 from ml.checkpoint import Checkpoint
 from ml.config import ModelConfig, TrainConfig
 from ml.data import FilmDataset, Manifest, Record, balanced_weights, films_of
@@ -337,6 +337,7 @@ def _finish(
         provenance=provenance,
     )
     parts = {lungs.PART: task.finder.network.state_dict()} if task.finder else {}
+    parts |= {trained_on.PART: trained_on.tensors(task.manifest, folder=task.cache, pool=task.pool)}
     checkpoint.save(task.checkpoint, saved, network, parts=parts)
     return task.checkpoint
 

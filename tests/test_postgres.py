@@ -93,6 +93,7 @@ def test_services_behave_alike_on_postgresql(database):
         "tests/services/test_drafts.py",
         "tests/services/test_reading.py",
         "tests/services/test_worklist_selector.py",
+        "tests/services/test_exposures.py",
         "tests/services/test_protocols.py",
         "tests/services/test_labels_provenance.py",
     ]

@@ -16,8 +16,8 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from diagnosis.access.studies import Viewer, studies_of
-from diagnosis.models import Case, Cohort, Prediction, Read, Repeat, Study, User
-from diagnosis.states import CaseStatus, ReadKind, ReadStatus, RepeatStatus
+from diagnosis.models import Case, Cohort, Exposure, Prediction, Read, Recheck, Repeat, Study, User
+from diagnosis.states import CaseStatus, ReadKind, ReadStatus, RecheckStatus, RepeatStatus
 
 
 def is_blindable(user: Viewer) -> bool:
@@ -91,7 +91,10 @@ def _listed() -> QuerySet[Case]:
 def _reads_it_yet(user: Viewer) -> Q:
     """Of cases: they may still say something that has to be their own."""
     repeats = Repeat.objects.filter(study=OuterRef("study"), reader=user.pk, status=RepeatStatus.OPEN)
-    return ~Q(Exists(_own_final_reads(user))) | Q(Exists(repeats))
+    # What goes back to the list may come to them again, as long as they were not sent the answer.
+    sent = Exposure.objects.filter(study=OuterRef("study"), user=user.pk)
+    again = Recheck.objects.filter(~Exists(sent), study=OuterRef("study"), status=RecheckStatus.OPEN)
+    return ~Q(Exists(_own_final_reads(user))) | Q(Exists(repeats)) | Q(Exists(again))
 
 
 def _own_final_reads(user: Viewer) -> QuerySet[Read]:

@@ -11,7 +11,7 @@ from diagnosis.models.people import Acknowledgement, ApiToken, Mail, Membership,
 from diagnosis.models.protocols import Cohort, DerivedLabel, Protocol, Recheck, Repeat, WrittenOnceError
 from diagnosis.models.reading import Draft, FindingTerm, Opinion, Read, Region, SubmittedReadError
 from diagnosis.models.review import Exposure, Reply, ReviewRequest
-from diagnosis.models.training import Checkpoint
+from diagnosis.models.training import Checkpoint, OutOfFoldScore
 from diagnosis.models.worklist import Case, ReadingSession, SavedFilter
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "Membership",
     "Notice",
     "Opinion",
+    "OutOfFoldScore",
     "Patient",
     "Prediction",
     "Protocol",

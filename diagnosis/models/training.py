@@ -1,10 +1,12 @@
-"""The checkpoints that the site knows. Training runs come with the retraining loop."""
+"""The checkpoints that the site knows, and scores from training. Training runs come with the retraining loop."""
 
 from __future__ import annotations
 
 from django.db import models
+from django.utils import timezone
 
 from diagnosis.models.base import Stateful
+from diagnosis.models.imaging import Instance
 from diagnosis.states import CheckpointStatus, choices
 
 
@@ -51,3 +53,25 @@ class Checkpoint(Stateful):
     @classmethod
     def champion(cls) -> Checkpoint | None:
         return cls.objects.filter(status=CheckpointStatus.PROMOTED).first()
+
+
+class OutOfFoldScore(models.Model):
+    """What a network said of a film that was held out of its training, as a table of cross-fitting states it."""
+
+    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="out_of_fold_scores")
+    recipe = models.CharField(max_length=80, help_text="the name that its table was imported under")
+    fold = models.CharField(max_length=16, help_text="which part held the film out")
+    probability = models.FloatField(help_text="of COVID-19, before any calibration")
+    imported_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["recipe", "instance", "fold"], name="score_once_a_fold"),
+            models.CheckConstraint(
+                condition=models.Q(probability__gte=0) & models.Q(probability__lte=1),
+                name="score_is_a_probability",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.probability:.2f} of {self.instance_id} held out of {self.recipe} {self.fold}"

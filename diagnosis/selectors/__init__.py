@@ -183,11 +183,8 @@ __all__ = [
     "checkpoints_by_pk",
     "cursor_of",
     "date_words",
-<<<<<<< HEAD
     "differs_from",
-=======
     "done_repeats",
->>>>>>> agree
     "doubts",
     "due_repeats",
     "failed_sign_ins",

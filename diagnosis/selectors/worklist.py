@@ -18,11 +18,11 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from diagnosis import access
-from diagnosis.models import Case, Draft, Instance, Read, SavedFilter, Study, User
+from diagnosis.models import Case, Draft, Instance, Read, Recheck, SavedFilter, Study, User
 from diagnosis.selectors.repeats import due_repeats
 from diagnosis.selectors.results import DamagedCursorError
 from diagnosis.selectors.studies import number_range, pseudonym_start, search_word
-from diagnosis.states import CaseStatus, ReadStatus, Shelf, Tier
+from diagnosis.states import CaseStatus, ReadStatus, RecheckStatus, Shelf, Tier
 
 CASES_A_PAGE = 30
 ORDER = ("tier", "-priority", "pk")
@@ -263,7 +263,12 @@ def cases_by_study(user: access.Viewer, keys: Iterable[str]) -> list[CaseRow]:
 def _for_rows(user: access.Viewer, cases: QuerySet[Case]) -> QuerySet[Any]:
     drafts = Draft.objects.filter(study=OuterRef("study"), reader=user.pk)
     shown = cases.select_related("study__patient", "source", "claimed_by").only(*SHOWN)
-    return shown.annotate(has_draft=Exists(drafts), is_read=_read_by(user)).order_by(*ORDER)
+    marks = {"has_draft": Exists(drafts), "is_read": _read_by(user)}
+    if _keeps(user):
+        # Their place does not follow from the score either (D5); readers are not told.
+        again = Recheck.objects.filter(study=OuterRef("study"), status=RecheckStatus.OPEN)
+        marks["is_looked_at_again"] = Exists(again)
+    return shown.annotate(**marks).order_by(*ORDER)
 
 
 def case_rows(user: access.Viewer, cases: Sequence[Case]) -> list[CaseRow]:

@@ -56,8 +56,9 @@ __all__ = ["AlreadyReadError", "NotRevealedError", "ReadMeanwhileError", "TooLat
 
 log = logging.getLogger(__name__)
 
-# Of what an own read is for, the AI's answer may be shown after these.
-REVEALED = (ReadKind.FIRST, ReadKind.REVISION)
+# Of what an own read is for, the AI's answer may be shown after these. A repeat is among them: that it is not offered
+# would tell its reader what it was.
+REVEALED = (ReadKind.FIRST, ReadKind.REVISION, ReadKind.REPEAT)
 COPIED = ("answer", "confidence", "findings", "reason", "comment", "view", "active_ms", "opened_at")
 
 

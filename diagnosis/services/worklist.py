@@ -281,7 +281,7 @@ def _place(case: Case, facts: Facts, rows: list[DerivedLabel]) -> bool:
         # It was read; since then it waits for an answer.
         case.entered_at = max(case.entered_at, facts.wanted_at)
     case.tier = _tier(case, facts)
-    case.priority = priority(case)
+    case.priority = priority(case, is_drawn=facts.recheck_at is not None)
     return before != [getattr(case, name) for name in COPIED]
 
 
@@ -308,7 +308,7 @@ def _move(case: Case, facts: Facts) -> bool:
 def _tier(case: Case, facts: Facts) -> int:
     if facts.asked_at:
         return Tier.DISAGREED
-    if not facts.is_read and case.entered_at <= _overdue_since():
+    if (not facts.is_read or facts.recheck_at) and case.entered_at <= _overdue_since():
         return Tier.OVERDUE
     return Tier.ADJUDICATION if case.is_disputed else Tier.REST
 
@@ -320,10 +320,14 @@ def _overdue_since() -> datetime:
 # --- the formula ---
 
 
-def priority(case: Case) -> float:
-    """Larger is read first, within a tier. A longer wait began at an earlier moment: the moment is taken off."""
+def priority(case: Case, *, is_drawn: bool = False) -> float:
+    """Larger is read first, within a tier. A longer wait began at an earlier moment: the moment is taken off.
+
+    `is_drawn`: its draw stands for the score's terms although it was not drawn at random, because it is to be looked at
+    again. Of those that are, the suspected ones contradict the AI and would stand first (rule D5).
+    """
     waiting = case.entered_at.timestamp() / settings.READING_LIMIT_S
-    return _terms(case) - settings.WEIGHT_WAITING * waiting
+    return _terms(case, is_drawn=is_drawn or case.is_random) - settings.WEIGHT_WAITING * waiting
 
 
 def priority_at(case: Case, now: datetime) -> float:
@@ -331,12 +335,12 @@ def priority_at(case: Case, now: datetime) -> float:
     return case.priority + settings.WEIGHT_WAITING * now.timestamp() / settings.READING_LIMIT_S
 
 
-def _terms(case: Case) -> float:
+def _terms(case: Case, *, is_drawn: bool) -> float:
     """What the score has a say in. Of a random case its draw stands there instead (rule D4).
 
     Nobody can tell it by its place: until the AI has looked all stand alike, and then it moves as others do.
     """
-    if case.is_random:
+    if is_drawn:
         return settings.WEIGHT_UNCERTAINTY * (case.draw if case.checkpoint_id else NO_ANSWER)
     return settings.WEIGHT_UNCERTAINTY * case.uncertainty + settings.WEIGHT_DISAGREEMENT * case.disagreement
 

@@ -1,8 +1,5 @@
 """Every sentence that people read, one module a kind. Re-exports, nothing else."""
 
-<<<<<<< HEAD
-from diagnosis.texts import exports, priors, protocols, reading, reference, reveals, reviews, terms, worklist
-=======
 from diagnosis.texts import (
     agreement,
     exports,
@@ -10,11 +7,12 @@ from diagnosis.texts import (
     protocols,
     reading,
     reference,
+    reveals,
     reviews,
+    suspects,
     terms,
     worklist,
 )
->>>>>>> agree
 from diagnosis.texts.findings import (
     FILM_AS_SENT,
     FILM_WIDTH_CM,
@@ -340,6 +338,7 @@ __all__ = [
     "reviews",
     "run_done",
     "score",
+    "suspects",
     "team_deleted",
     "terms",
     "too_many_tries",

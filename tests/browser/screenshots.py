@@ -114,6 +114,10 @@ def take_all(camera: Camera) -> None:
     take_agreement(camera)
     take_protocols(camera)
     take_adjudications(camera)
+    camera.take("suspects-none", "/suspects/", role="administrator")
+    stage.suspected(camera.site)
+    camera.take("suspects", "/suspects/", role="administrator", sizes=READING_ROOM)
+    camera.take("suspects-few", "/suspects/?n=2", role="administrator")
     camera.take("not-allowed", "/system/")
     camera.take("not-found", "/studies/00000000-0000-4000-8000-000000000000/")
 

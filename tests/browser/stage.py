@@ -562,3 +562,36 @@ def protocol_page(site: Site) -> tuple[str, str]:
     made = site.shell((COHORT + VERSIONS).format(key=next(UNSEEN), n=6)).strip().splitlines()[-1]
     cohort, study = made.split("|")
     return f"/protocols/{cohort}/", f"/studies/{study}/"
+
+
+# --- suspected labels ---
+
+SUSPECTED = """
+from diagnosis import renditions
+from diagnosis.models import Instance, Recheck, Study, User
+from diagnosis.services import suspicion, worklist
+from diagnosis.states import Role
+from ml.phantom import phantom
+from tests import factories, suspects
+reader = suspects.reader("second.suspect")
+planted = suspects.collection(wrong=5)
+for n, film in enumerate(Instance.objects.filter(out_of_fold_scores__isnull=False).order_by("pk")):
+    film.folder.mkdir(parents=True)
+    grey = phantom(7000 + n % 12, 448, 512)
+    renditions.write(film.folder, pixels=grey, gray8=grey)
+judged = suspicion.judge(suspicion.grounds()[0])
+chief = User.objects.get(username="administrator")
+batch = suspicion.recheck([one.film.study for one in judged.suspects[4:]], by=chief, judged=judged)
+for n, row in enumerate(Recheck.objects.filter(batch=batch.pk)):
+    if n % 3:
+        factories.ReadFactory(study=row.study, reader=reader, answer="indeterminate" if row.is_suspected else "normal")
+        worklist.refresh(row.study)
+# Nothing is left open: other tests count what waits.
+suspicion.drop(batch.pk, by=chief)
+print("/suspects/")
+"""
+
+
+def suspected(site: Site) -> str:
+    """The page of suspected labels, with some that look wrong and a batch that went back and was read in part."""
+    return site.shell(SUSPECTED).strip()

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests import xrays, zips
 from tests.browser import disputes, hands, stage
+from tests.sites import Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
 
@@ -358,6 +359,7 @@ PAGES: dict[str, tuple[str | None, str, Callable[[Page], None]]] = {
     "adjudication without a reason": ("adjudicator", "dispute", no_reason),
     "adjudication, settled": ("adjudicator", "settled dispute", nothing),
     "not for its reader to settle": ("adjudicator", "own dispute", nothing),
+    "suspected labels": ("administrator", "suspected", nothing),
     "not allowed": ("clinician", "/system/", nothing),
     "not found": ("clinician", f"/studies/{NOWHERE}/", nothing),
 }
@@ -392,6 +394,7 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
         known["disagreed"] = stage.disagreed_study(page)
         known["answered study"] = stage.answered_study(filled, page)
         known["failed"] = stage.failed_study(filled, page)
+    known["suspected"] = stage.suspected(filled)
     known |= {"answered": "/answers/", "answered print": f"{known['answered study']}print/"}
     known["compared"] = stage.compared(filled, "Agreement", n_readers=6)
     known["compared in order"] = f"{known['compared']}&scale=ordered"
@@ -399,16 +402,27 @@ def addresses(filled, browser, cookies, newcomer) -> dict[str, str]:
     pseudonym, cases = stage.cases_of_one_patient(filled, 4)
     stage.claimed_by_another(filled, cases[0])
     known["worklist"] = f"/worklist/?search={pseudonym}"
-    known["protocol"], known["disputed study"] = stage.protocol_page(filled)
-    known["protocol rule"] = f"{known['protocol']}rule/"
+    known |= of_double_reading(filled)
+    known |= {"own": own, "own withdrawal": f"{own}withdrawal/", "own patient": f"{own}patient/"}
+    return {**known, "to settle": "/identity/"}
+
+
+def of_double_reading(filled: Site) -> dict[str, str]:
+    """Pages of protocols, and of cases on which readers differ."""
+    protocol, disputed_study = stage.protocol_page(filled)
     disputes.adjudicator(filled)
     dispute, settled, read, _ = disputes.disputed(filled, 4)
     disputes.settled(filled, settled)
     disputes.read_by_all(filled, read)
-    known |= {"disputes": "/adjudications/", "dispute": f"/adjudications/{dispute}/"}
-    known |= {"settled dispute": f"/adjudications/{settled}/", "own dispute": f"/adjudications/{read}/"}
-    known |= {"own": own, "own withdrawal": f"{own}withdrawal/", "own patient": f"{own}patient/"}
-    return {**known, "to settle": "/identity/"}
+    return {
+        "protocol": protocol,
+        "protocol rule": f"{protocol}rule/",
+        "disputed study": disputed_study,
+        "disputes": "/adjudications/",
+        "dispute": f"/adjudications/{dispute}/",
+        "settled dispute": f"/adjudications/{settled}/",
+        "own dispute": f"/adjudications/{read}/",
+    }
 
 
 @pytest.fixture(scope="package")

@@ -18,11 +18,11 @@ FIRST, SECOND, THIRD = READERS = ("double.first", "double.second", "double.third
 WHY = "The density is the edge of the breast: the lung markings go on behind it."
 # Enter counts from here on (rule D11), by the page's own clock.
 LOOKED = "() => (document.getElementById('case').room.sitting?.displayedMs ?? 0) > 1000"
-# A team whose films are read by two, of whom neither settles where they differ. Each reads in a session of one film:
-# after it no other test's film opens.
+# A team whose films are read by two, who have agreed on two films before; neither settles where they differ. Each
+# reads in a session of one film: after it no other test's film opens.
 SETUP = """
 from diagnosis.models import Cohort, Protocol, Team, User
-from diagnosis.services import sessions
+from diagnosis.services import sessions, worklist
 from tests import factories
 team = factories.TeamFactory(name="{cohort}")
 factories.UserFactory(username="double.sender", team=team)
@@ -33,6 +33,12 @@ cohort = Cohort.objects.create(name="{cohort}")
 cohort.teams.add(team)
 protocol = Protocol.objects.create(cohort=cohort, n_readers=2, rule="adjudicated", hides_ai=True, hides_peers=True)
 protocol.adjudicators.add(readers[2])
+for answer in ("typical", "normal"):
+    study = factories.StudyFactory(team=team)
+    worklist.enter(study)
+    for reader in readers[:2]:
+        factories.ReadFactory(study=study, reader=reader, answer=answer)
+    worklist.refresh(study)
 """
 
 
@@ -129,6 +135,18 @@ def the_label_stands(page: Page, study: str) -> None:
     expect(settled).to_contain_text(re.compile(rf"Verdict of R-\d\d: Normal, because “{re.escape(WHY)}”"))
 
 
+def the_agreement_shows_it(page: Page) -> None:
+    """Two of three films alike, by chance 4 of 9: kappa is (6/9 - 4/9) / (1 - 4/9) = 0.4. No verdict counts."""
+    page.goto("/agreement/")
+    page.get_by_label("Cohort").select_option(label=COHORT)
+    page.get_by_role("button", name="Show", exact=True).click()
+    pair = page.get_by_role("region", name="Table of pairs", exact=True).locator("tbody tr")
+    expect(pair).to_have_count(1)
+    expect(pair).to_contain_text(re.compile(r"R-\d\d and R-\d\d"))
+    expect(pair.locator(".forest__value")).to_have_text("0.40")
+    expect(pair.locator("td").last).to_have_text("3")
+
+
 def rows_of(site: Site, study: str) -> tuple[list[tuple], list[tuple]]:
     key = study.replace("-", "")
     reads = site.rows(
@@ -148,7 +166,9 @@ def test_two_read_one_film_and_differ_and_a_third_settles_it(team, page_as):
     third = page_as(THIRD)
     told_of_it(third)
     settle(third, study)
-    the_label_stands(page_as("administrator"), study)
+    administrator = page_as("administrator")
+    the_label_stands(administrator, study)
+    the_agreement_shows_it(administrator)
     reads, labels = rows_of(team, study)
     assert reads == [
         ("first", "typical", "submitted", 1),

@@ -138,11 +138,16 @@ def test_a_read_that_was_taken_back_shows_nothing(case, reader, prediction):
     assert refused(read, reader) == words.NOT_REVEALED
 
 
-@pytest.mark.parametrize("kind", [ReadKind.REPEAT, ReadKind.VERDICT])
-def test_repeats_and_verdicts_show_nothing(kind, case, reader, prediction):
-    why = "settled" if kind == ReadKind.VERDICT else ""
-    read = factories.ReadFactory(study=case.study, reader=reader, kind=kind, why=why)
+def test_a_verdict_shows_nothing(case, reader, prediction):
+    read = factories.ReadFactory(study=case.study, reader=reader, kind=ReadKind.VERDICT, why="settled")
     assert refused(read, reader) == words.NOT_REVEALED
+
+
+def test_after_a_repeat_the_answer_is_offered_as_after_any_read(case, reader, prediction):
+    """That it was not would tell its reader what it was."""
+    factories.ReadFactory(study=case.study, reader=reader)
+    read = factories.ReadFactory(study=case.study, reader=reader, kind=ReadKind.REPEAT)
+    assert reading.reveal(read, by=reader).revealed_at
 
 
 def test_a_protocol_may_keep_the_answer_to_itself(case, reader, prediction):

@@ -162,6 +162,9 @@ TABLE: dict[str, tuple[int, ...]] = {
     "protocol-rule": ADMINISTRATOR,
     "protocol-place": ONLY_POST,
     "protocol-deletion": ONLY_POST,
+    "suspects": ADMINISTRATOR,
+    "suspects-rechecks": ONLY_POST,
+    "suspects-dropping": ONLY_POST,
     "api-docs": SIGNED_IN,
     "api-schema": (401, 200, 200, 200, 200, 200, 200),
     "api-nowhere": (404,) * 7,
@@ -217,6 +220,7 @@ TAKE_POST |= {
     "protocol-place",
     "protocol-deletion",
 }
+TAKE_POST |= {"suspects-rechecks", "suspects-dropping"}
 # What answers every method alike: these send the browser on, or are not there at all.
 ALIKE = {"home": 302, "login": 302, "api-nowhere": 404}
 
@@ -268,6 +272,7 @@ def world(team: Any, clinician: Any, study: Study, hang: Any) -> dict[str, Any]:
         "filter": SavedFilter.objects.create(user=clinician, name="Nights", query="tier=0").pk,
         "session": ReadingSession.objects.create(reader=clinician).pk,
         "upload": factories.UploadFactory(batch=batch).pk,
+        "suspects": study.pk,
     }
 
 
