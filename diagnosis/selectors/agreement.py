@@ -27,6 +27,10 @@ class Extent:
     until: datetime | None = None
     reader: User | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        return not (self.cohort or self.since or self.until or self.reader)
+
     def holds(self, at: datetime) -> bool:
         return (self.since is None or at >= self.since) and (self.until is None or at < self.until)
 

@@ -140,6 +140,17 @@ class ReaderRow:
 
 
 @dataclass(frozen=True)
+class SwitchRow:
+    """How often a reader went over to the AI once it was shown, where it was right and where it was wrong."""
+
+    name: str
+    n_revealed: int
+    right: str
+    wrong: str
+    n_left_out: int
+
+
+@dataclass(frozen=True)
 class Board:
     """All that the page shows of one scale."""
 
@@ -158,6 +169,7 @@ class Board:
     repeats: list[tuple[Twice, Twice]] = field(default_factory=list)
     repeats_words: str = ""
     readers: list[ReaderRow] = field(default_factory=list)
+    switches: list[SwitchRow] = field(default_factory=list)
 
     @property
     def extent(self) -> str:

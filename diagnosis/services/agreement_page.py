@@ -19,6 +19,7 @@ from diagnosis.services.agreement_board import (
     Point,
     ReaderRow,
     Shown,
+    SwitchRow,
     Twice,
 )
 from diagnosis.services.scales import CLASSES, SCALES
@@ -47,7 +48,14 @@ def names_of(viewer: access.Viewer, cohort: Cohort | None, readers: Iterable[int
     return names
 
 
-def board(numbers: Numbers, scale: str, *, names: Mapping[int, str], cohort: Cohort | None) -> Board:
+def board(
+    numbers: Numbers,
+    scale: str,
+    *,
+    names: Mapping[int, str],
+    cohort: Cohort | None,
+    switches: Mapping[int, selectors.Switches] | None = None,
+) -> Board:
     found = numbers["scales"].get(scale)
     repeats = _repeats(numbers["repeats"], names, Axis(-0.2))
     common: dict[str, Any] = {
@@ -59,6 +67,7 @@ def board(numbers: Numbers, scale: str, *, names: Mapping[int, str], cohort: Coh
         "repeats": repeats,
         "repeats_words": _repeats_words(numbers["repeats"], cohort),
         "readers": [_reader(row, names) for row in numbers["readers"]],
+        "switches": [_switch(names[pk], of) for pk, of in sorted((switches or {}).items()) if pk in names],
     }
     if not found:
         return Board(floor=("", ""), remarks=[], axis=Axis(-0.2), **common)
@@ -266,6 +275,12 @@ def _reader(row: Numbers, names: Mapping[int, str]) -> ReaderRow:
     n = row["n_reads"]
     answers = [(answer, words.percent(k / n), round(100 * k / n, 1)) for answer, k in row["answers"].items()]
     return ReaderRow(names[row["reader"]], n, reading_time(row["median_ms"]), answers)
+
+
+def _switch(name: str, of: selectors.Switches) -> SwitchRow:
+    right = words.switched(of.n_switched_right, of.n_differed_right)
+    wrong = words.switched(of.n_switched_wrong, of.n_differed_wrong)
+    return SwitchRow(name, of.n_revealed, right, wrong, of.n_left_out)
 
 
 def readers_in(numbers: Numbers) -> set[int]:

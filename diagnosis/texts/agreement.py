@@ -136,6 +136,10 @@ FOR_A_READER = (
     "You read films yourself: cases on which you are still blind are in none of these numbers, so that your reads stay "
     "your own."
 )
+SWITCHES = (
+    "Of reads after which the AI's answer was shown and differed: how many readers then changed to it. Right and wrong "
+    "by labels that rest on others, too; where there is none, the read is left out."
+)
 CANNOT_TELL = "Cannot tell."
 BELOW = (
     "Readers differ too much for labels from single reads: look at the pairs that agree least, and talk about cases on "
@@ -215,6 +219,11 @@ def unanimous(category: str, n: int) -> str:
         f"All readers gave the same answer to {plural(n, 'case')} ({category}). Percent agreement is 100 %; kappa and "
         "alpha are not defined, since there is no chance to correct for."
     )
+
+
+def switched(n: int, n_differed: int) -> str:
+    """How many of so many reads; no share of nothing."""
+    return f"{n:,} of {n_differed:,}" if n_differed else "none differed"
 
 
 def not_blind(n: int) -> str:

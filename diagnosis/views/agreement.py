@@ -32,10 +32,12 @@ def index(request: HttpRequest) -> HttpResponse:
 def numbers(request: HttpRequest) -> HttpResponse:
     """The part that follows; without a script, the whole page with it."""
     form = _form(request)
-    cohort = form.extent().cohort
-    found = agreement.numbers_of(form.extent(), [form.chosen_scale()])
-    names = agreement_page.names_of(request.user, cohort, agreement_page.readers_in(found))
-    board = agreement_page.board(found, form.chosen_scale(), names=names, cohort=cohort)
+    extent = form.extent()
+    cohort = extent.cohort
+    found = agreement.numbers_of(extent, [form.chosen_scale()])
+    switches = selectors.switches() if extent.is_whole else {}
+    names = agreement_page.names_of(request.user, cohort, {*agreement_page.readers_in(found), *switches})
+    board = agreement_page.board(found, form.chosen_scale(), names=names, cohort=cohort, switches=switches)
     context = _context(request, form) | {"board": board}
     return page_or_fragment(
         request, page="agreement/index.html", fragment="agreement/_numbers.html", context=context

@@ -18,9 +18,9 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from diagnosis import texts
+from diagnosis import selectors, texts
 from diagnosis.models import Cohort, Event, Read, Study, User
-from diagnosis.selectors import Extent, RatedRead, ReadTwice
+from diagnosis.selectors import Extent, RatedRead, ReadTwice, Switches
 from diagnosis.services import agreement, agreement_exports, agreement_page, protocols
 from diagnosis.services.scales import SCALES
 from diagnosis.states import ANSWER_TABLES, Answer, Finding, LabelRule, Role
@@ -347,6 +347,14 @@ def test_over_time_there_is_a_line_and_its_numbers(look, readers):
     said = look()
     assert "Over time" in said and f"{now - timedelta(days=130):%b %Y}" in said
     assert "Over time" not in look(since=(now - timedelta(days=12)).date().isoformat())
+
+
+def test_how_often_readers_go_over_to_the_ai_stands_under_all_cohorts_alone(look, readers, monkeypatch):
+    double_read([("typical", "normal")], readers)
+    found = Switches(n_revealed=9, n_differed_right=4, n_switched_right=3, n_left_out=2)
+    monkeypatch.setattr(selectors, "switches", lambda: {readers[0].pk: found})
+    assert "R-01 9 3 of 4 none differed 2" in look()
+    assert "Going over to the AI" not in look(cohort=protocols.rest().pk)
 
 
 # --- taken along ---
