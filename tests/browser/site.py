@@ -19,7 +19,8 @@ def running_site() -> Iterator[Site]:
     folder = Path(tempfile.mkdtemp(prefix="covidweb-browser-"))
     checkpoint = folder / "spread.safetensors"
     write_spread_checkpoint(checkpoint)
-    site = Site(folder / "var", checkpoint=checkpoint)
+    # What these processes run is measured by the tests of pages, services and processes; once is enough.
+    site = Site(folder / "var", checkpoint=checkpoint, is_counted=False)
     try:
         yield site.start()
         site.stop()
