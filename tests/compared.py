@@ -7,13 +7,14 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from diagnosis import models
-from diagnosis.states import Answer, Finding, LabelRule, ReadKind, RepeatStatus, Role
-from tests import factories
+from diagnosis import models, renditions
+from diagnosis.states import Answer, CaseStatus, Finding, LabelRule, ReadKind, RepeatStatus, Role
+from tests import factories, xrays
 
 NAMES = ("Ada Lovelace", "Grace Hopper", "Lise Meitner", "Emmy Noether")
 SKILL = (0.9, 0.8, 0.72, 0.55)  # how often each of them, in turn, says what the film shows
 ANSWERS = (Answer.TYPICAL, Answer.INDETERMINATE, Answer.ATYPICAL, Answer.NORMAL, Answer.CANNOT)
+THUMBNAIL = xrays.jpeg(xrays.film(1, width=64, height=64))
 FINDINGS = {Answer.TYPICAL: Finding.ABOVE, Answer.INDETERMINATE: Finding.UNCERTAIN}
 
 
@@ -61,7 +62,12 @@ def _case(
     study = factories.StudyFactory(patient=patient, source=source)
     study.leading = factories.PredictionFactory(analysis__instance__series__study=study, finding=finding)
     study.save(update_fields=["leading"])
-    factories.CaseFactory(study=study, protocol=rules, is_random=rng.random() < 0.5)
+    # Lists show it: a small picture is enough.
+    folder = study.leading.analysis.instance.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / renditions.THUMBNAIL).write_bytes(THUMBNAIL)
+    how = {"status": CaseStatus.DONE, "is_random": rng.random() < 0.5}
+    factories.CaseFactory(study=study, protocol=rules, **how)
     for n in rng.sample(range(len(readers)), min(len(readers), 2 if len(readers) < 6 else 3)):
         said = {"study": study, "reader": readers[n], "confidence": rng.choice((None, 1, 2, 3))}
         answer = shows if rng.random() < SKILL[n % len(SKILL)] else rng.choice(ANSWERS)

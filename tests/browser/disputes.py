@@ -11,7 +11,7 @@ COHORT = """
 from diagnosis.models import Cohort, Protocol, User
 from tests import factories
 judge = User.objects.filter(username="{judge}").first()
-judge = judge or factories.UserFactory(username="{judge}", role="radiologist", is_adjudicator=True)
+judge = judge or factories.UserFactory(username="{judge}", role="radiologist")
 source = factories.SourceFactory(slug="{name}", name="{name}")
 cohort = Cohort.objects.create(name="{name}")
 cohort.sources.add(source)

@@ -24,6 +24,8 @@ WINDOWS = {
     "WindowCenterWidthExplanation": ["NORMAL", "HARDER", "SOFTER"],
 }
 UNSEEN = itertools.count(400)
+# A film in a few has a heatmap; a dozen without one would be no chance.
+TRIES = 12
 # Only a broken worker makes this state, so its row is written as the sweeper writes it.
 FAIL = """
 from diagnosis.models import Instance
@@ -422,10 +424,13 @@ def revelation(site: Site, study: str, *, answer: str = "normal", is_revealed: b
 
 
 def analysed(page: Page) -> str:
-    """A new study on the worklist that has its result."""
-    [study] = cases(page, 1)
-    page.locator(".answer__score").wait_for()
-    return study
+    """A new study on the worklist that has its result, and a heatmap."""
+    for _ in range(TRIES):
+        [study] = cases(page, 1)
+        page.locator(".answer__score").wait_for()
+        if not page.get_by_text("No heatmap: the score is below").count():
+            return study
+    raise AssertionError(f"none of {TRIES} films has a heatmap")
 
 
 def end_claim(site: Site, study: str) -> None:
