@@ -18,7 +18,7 @@ PACKAGES = $(shell command -v chromium-headless-shell >/dev/null || echo chromiu
   $(shell PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || echo nginx-light) \
   $(shell command -v dcmdump >/dev/null || echo dcmtk)
 
-.PHONY: help setup setup-tests packages run test test-long lint format docs check checkpoint demo screenshots bench clean
+.PHONY: help setup setup-tests packages run test coverage test-long lint format docs check checkpoint demo screenshots bench clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -43,13 +43,16 @@ packages:
 run: setup ## serve the site on http://HOST:PORT (PORT=8000), until Ctrl-C
 	@exec $(PYTHON) -m covidweb.serve --host $(HOST) --port $(PORT)
 
-test: setup-tests packages ## all tests, with coverage; ARGS="-k upload" for some, without it
+test: setup-tests packages ## all tests but the long ones; ARGS="-k upload" for some
 ifeq ($(ARGS),)
-	@rm -f .coverage .coverage.*
-	$(PYTHON) -m pytest -n 3 --dist loadgroup -m "not long" --cov --cov-report=term
+	$(PYTHON) -m pytest -n 3 --dist loadgroup -m "not long"
 else
 	$(PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)
 endif
+
+coverage: setup-tests packages ## the same tests, measured in all their processes
+	@rm -f .coverage .coverage.*
+	$(PYTHON) -m pytest -n 3 --dist loadgroup -m "not long" --cov --cov-report=term
 
 test-long: setup-tests packages ## the long browser tests that `make test` leaves out: every way to draw, turn and drop (minutes)
 	$(PYTHON) -m pytest -n 1 -m long
