@@ -62,9 +62,9 @@ def peek(*, by: User, skipped: Collection[UUID] = (), leaving: UUID | None = Non
 
 
 def opened_last(*, by: User, leaving: UUID) -> Case | None:
-    """The case that a reader left open when they looked back at one before it."""
+    """The case that a reader left open when they looked back at one before it: of those they hold, the last renewed."""
     held = access.cases_of(by).filter(claimed_by=by, claim_until__gt=timezone.now())
-    return held.exclude(study=leaving).order_by("-claimed_at").first()
+    return held.exclude(study=leaving).order_by("-claim_until").first()
 
 
 def _claimed_repeat(by: User, skip: Collection[UUID], leaving: UUID | None) -> Case | None:

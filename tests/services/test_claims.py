@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from diagnosis import access
 from diagnosis.models import Case, Event, Read, User
-from diagnosis.services import claims, worklist
+from diagnosis.services import claims, rounds, worklist
 from diagnosis.states import CaseStatus, LabelRule, ReadChange, ReadStatus, Role
 from tests import factories
 from tests.services.test_races import N_THREADS, each_at_once
@@ -259,3 +259,12 @@ def test_who_was_shown_the_reads_to_settle_them_is_no_reader_of_the_case(reader,
     Event.record(case, "", ReadChange.SHOWN, by=reader)
     assert claims.next_case(by=reader) is None and claims.peek(by=reader) is None
     assert claims.peek(by=other) == case
+
+
+def test_the_case_that_a_reader_left_open_is_the_one_they_held_on_to_last(reader):
+    """Not the one that was claimed last: who opens a case again that is theirs has claimed it before."""
+    left, current, first = listed(3)
+    for case in (current, left):
+        claims.claim(case, by=reader)
+    claims.claim(current, by=reader)
+    assert rounds.opened_last(by=reader, leaving=first.study_id) == current
