@@ -5,7 +5,7 @@ Nothing that the AI said comes in here: a label copied from it does not exist.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -170,10 +170,3 @@ def _when(read: Countable) -> tuple[object, ...]:
 
 def _derived(state: str, label: str, rule: str, reads: Iterable[Read], ours: Sequence[Read]) -> Derived:
     return Derived(state, label, rule, tuple(sorted(read.pk for read in reads)), len(ours))
-
-
-def by_study(reads: Iterable[Read]) -> dict[UUID, list[Read]]:
-    found: dict[UUID, list[Read]] = defaultdict(list)
-    for read in reads:
-        found[read.study_id].append(read)
-    return found

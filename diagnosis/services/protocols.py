@@ -81,6 +81,12 @@ def protocol_of(study: Study) -> Protocol:
     return chosen(in_force(), study)
 
 
+def standing_over(study: Study) -> Protocol:
+    """The protocol that the study's case stands under now; of a case that was never placed, the one that fits."""
+    case = Case.objects.select_related("protocol").filter(study=study).first()
+    return (case.protocol if case else None) or protocol_of(study)
+
+
 def current(cohort: Cohort) -> Protocol:
     return cohort.protocols.order_by("-version")[0]
 
@@ -177,10 +183,6 @@ def active_readers() -> QuerySet[User]:
 
 
 # --- who settles what ---
-
-
-def may_adjudicate(user: User, case: Case) -> bool:
-    return not why_not_adjudicate(user, case)
 
 
 def why_not_adjudicate(user: User, case: Case) -> str:

@@ -20,7 +20,6 @@ from diagnosis.models import (
     Draft,
     Event,
     Exposure,
-    Protocol,
     Read,
     Recheck,
     Region,
@@ -116,7 +115,7 @@ def _obstacle(case: Case, draft: Draft) -> Exception | None:
         drafts.require_free(case, by=draft.reader)
     except claims.ClaimedError as claimed:
         return claimed
-    if case.status == CaseStatus.OPEN and case.n_reads < _protocol(case.study).n_readers:
+    if case.status == CaseStatus.OPEN and case.n_reads < protocols.standing_over(case.study).n_readers:
         return None  # another read is wanted all the same
     if repeats.of_case(case.study_id, by=draft.reader):
         return None  # so is a repeat, whoever else has read it
@@ -124,11 +123,6 @@ def _obstacle(case: Case, draft: Draft) -> Exception | None:
     since = others.exclude(reader=draft.reader).filter(created_at__gt=draft.opened_at)
     read = since.select_related("reader").order_by("-created_at").first()
     return ReadMeanwhileError(read) if read else None
-
-
-def _protocol(study: Study) -> Protocol:
-    case = Case.objects.select_related("protocol").filter(study=study).first()
-    return (case.protocol if case else None) or protocols.protocol_of(study)
 
 
 def prospect(study: Study, *, by: User) -> Prospect:
@@ -294,7 +288,7 @@ def why_not_reveal(read: Read, *, by: User) -> str:
     """
     if read.reader_id != by.pk or read.kind not in REVEALED or read.status != ReadStatus.SUBMITTED:
         return words.NOT_REVEALED
-    protocol = _protocol(read.study)
+    protocol = protocols.standing_over(read.study)
     if protocol.hides_ai and not protocol.reveals:
         return words.NOT_REVEALED_HERE
     if Exposure.objects.filter(study=read.study_id, user=by).exists():

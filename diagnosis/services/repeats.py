@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.utils.crypto import salted_hmac
 
 from diagnosis import access, selectors
-from diagnosis.models import Case, Exposure, Protocol, Read, Repeat, User
+from diagnosis.models import Case, Exposure, Read, Repeat, User
 from diagnosis.services import claims, protocols
 from diagnosis.states import CaseStatus, ReadKind, ReadStatus, RepeatStatus
 
@@ -28,7 +28,7 @@ TURN = 0.36
 @transaction.atomic
 def draw(read: Read) -> Repeat | None:
     """A first read has become final: whether its case comes once more. Asked again, the answer is the same."""
-    if not _can_repeat(read) or chance(read.pk) >= _protocol(read).repeat_share:
+    if not _can_repeat(read) or chance(read.pk) >= protocols.standing_over(read.study).repeat_share:
         return None
     assert read.reader is not None
     due_at = read.created_at + timedelta(days=settings.REPEAT_AFTER_DAYS)
@@ -78,8 +78,3 @@ def _can_repeat(read: Read) -> bool:
     if not read.is_blinded or read.revealed_at is not None or read.study.is_demo:
         return False
     return not Exposure.objects.filter(study=read.study_id, user=read.reader_id).exists()
-
-
-def _protocol(read: Read) -> Protocol:
-    case = Case.objects.select_related("protocol").filter(study=read.study_id).first()
-    return (case.protocol if case else None) or protocols.protocol_of(read.study)

@@ -80,19 +80,7 @@ def peek(request: HttpRequest) -> JsonResponse:
     """What comes next, for fetching its films ahead. It is not claimed."""
     place = _from(request, _uuid(request.GET.get("skip", "")))
     case = adjudication.peek(by=readers.reader_of(request), **place)
-    if case is None:
-        return JsonResponse({})
-    films = [
-        {
-            "instance": str(film.instance.pk),
-            "preview": reverse("instance-preview", args=[film.instance.pk]),
-            "pixels": reverse("instance-pixels", args=[film.instance.pk]),
-        }
-        for film in selectors.films_to_read(case.study)
-        if not film.is_missing
-    ]
-    address = reverse("adjudication", args=[case.study_id])
-    return JsonResponse({"study": str(case.study_id), "address": address, "films": films})
+    return readers.ahead(case, page="adjudication")
 
 
 @require_POST

@@ -16,7 +16,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from diagnosis import access, selectors, texts
-from diagnosis.models import Read, User
+from diagnosis.models import Case, Read, User
 from diagnosis.notation import moment
 from diagnosis.services import adjudication, claims, drafts, reading
 from diagnosis.states import ReadKind
@@ -169,3 +169,20 @@ def _no_reader(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and "answer" in request.POST:
         return kept(request, words.ROLE_LOST, status=403)
     raise PermissionDenied(texts.ONLY_READERS)
+
+
+def ahead(case: Case | None, *, page: str) -> JsonResponse:
+    """What a script needs to fetch the films of the next case before it is opened on `page`; empty: there is none."""
+    if case is None:
+        return JsonResponse({})
+    films = [
+        {
+            "instance": str(film.instance.pk),
+            "preview": reverse("instance-preview", args=[film.instance.pk]),
+            "pixels": reverse("instance-pixels", args=[film.instance.pk]),
+        }
+        for film in selectors.films_to_read(case.study)
+        if not film.is_missing
+    ]
+    address = reverse(page, args=[case.study_id])
+    return JsonResponse({"study": str(case.study_id), "address": address, "films": films})
